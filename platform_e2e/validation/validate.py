@@ -135,6 +135,7 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
             excused,
             skipped,
             unjudged=unjudged,
+            from_live=directory is None,
             not_judged=[each for each in layer.not_judged if not any(rule.covers(each) for rule in layer.accepted)],
             accepted=gate.accepted,
             notes=notes,

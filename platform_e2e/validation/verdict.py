@@ -33,6 +33,15 @@ OF_PARTS: Mapping[str, tuple[Promise, ...]] = {
 }
 """By the name of a part that could not be read, the promises that are not known without it; of any other, those of its objects."""
 
+EXPECTED_FROM: Mapping[str, tuple[Promise, ...]] = {
+    "Service": (Promise.LOADBALANCER, Promise.MONITORING),
+    "IPAddressPool": (Promise.LOADBALANCER,),
+    "L2Advertisement": (Promise.LOADBALANCER,),
+    "ServiceMonitor": (Promise.MONITORING,),
+    "PodMonitor": (Promise.MONITORING,),
+}
+"""By kind the promises of which the expectation comes from its objects where there is no checkout: without them findings mislead."""
+
 OF_OBJECTS = (Promise.APPLICATIONS, Promise.SELFHEAL)
 """The promises that are not known where objects of a kind cannot be read."""
 
@@ -106,6 +115,7 @@ def verdict(
     skipped: SkippedParts,
     *,
     unjudged: Mapping[str, str],
+    from_live: bool = False,
     not_judged: Iterable[NotJudged] = (),
     accepted: Callable[[str], str] = lambda _promise: "",
     notes: Sequence[str] = (),
@@ -118,14 +128,19 @@ def verdict(
         excused: findings that do not count, each with the reason.
         skipped: what could not be read.
         unjudged: by promise what of it was not looked at, and how it could be.
+        from_live: whether the expectation was read from the cluster.
         not_judged: objects of the layer that are not judged.
         accepted: returns why a promise may be unknown, an empty string where it may not.
         notes: for the reader.
     """
     unknown: dict[str, list[str]] = {promise: [unjudged[promise]] if promise in unjudged else [] for promise in JUDGED}
+    blind: set[str] = set()
     for part, why in skipped.parts.items():
-        for promise in OF_PARTS.get(part, OF_OBJECTS):
+        expected = EXPECTED_FROM.get(part.removesuffix(" objects"), ()) if from_live else ()
+        blind |= set(expected)
+        for promise in dict.fromkeys((*OF_PARTS.get(part, OF_OBJECTS), *expected)):
             unknown[promise].append(f"{part}: {why}{helping(why)}")
+    findings = [finding for finding in findings if finding.promise not in blind]
     for each in not_judged:
         unknown[Promise.APPLICATIONS].append(str(each))
     every = dict.fromkeys([*JUDGED, *(finding.promise for finding in (*findings, *(told for told, _ in excused)))])

@@ -103,6 +103,24 @@ def test_what_may_not_be_listed_is_unknown_and_names_the_rule(validate: Validate
     assert why.startswith("ConfigMap objects: forbidden: ")
 
 
+def test_without_the_right_to_read_what_is_expected_there_is_no_finding(validate: Validate, api: ScriptedApi) -> None:
+    app = api.remove("applications", "argocd", "one")
+    assert app is not None
+    pool = {"group": "metallb.io", "version": "v1beta1", "kind": "IPAddressPool", "namespace": "one", "name": "pool"}
+    service = {"version": "v1", "kind": "Service", "namespace": "one", "name": "chat"}
+    resources = [{**each, "status": "Synced"} for each in (pool, service)]
+    api.put("applications", "argocd", "one", spec=app["spec"], status={**app["status"], "resources": resources})
+    api.put("ipaddresspools", "one", "pool", spec={"addresses": ["10.0.0.1-10.0.0.9"]})
+    ports = [{"name": "http", "port": 80}]
+    ingress = {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}
+    api.put("services", "one", "chat", spec={"type": "LoadBalancer", "ports": ports}, status=ingress)
+    broken, promises = validate("--probe-from", "none")
+    assert (broken, promises["loadbalancer"]["verdict"]) == (1, "broken")
+    api.forbid("ipaddresspools")
+    status, promises = validate("--probe-from", "none")
+    assert (status, promises["loadbalancer"]["verdict"]) == (5, "unknown")
+
+
 def test_a_cluster_whose_applications_may_not_be_read_is_no_verdict(
     validate: Validate, api: ScriptedApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
