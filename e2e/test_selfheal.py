@@ -19,6 +19,7 @@ from platform_e2e.testing.checks import (
     mutations,
     selfheal,
     synced_with_key,
+    unmanaged_changes,
 )
 
 pytestmark = pytest.mark.promise("selfheal")
@@ -48,6 +49,16 @@ def test_nothing_that_git_says_is_ignored(
     promises.report(ignored_fields.check(application, platform.layer, kube))
 
 
+@pytest.mark.judges_all
+def test_changes_by_hand_that_git_does_not_state_are_listed(platform: Platform, kube: Kube, promises: Promises) -> None:
+    """Argo CD does not see them; they break the promise only where the team's platform-e2e.yaml says so."""
+    layer = platform.layer
+    objects = [rendered for rendered in layer.rendered if rendered.kept]
+    found = list(unmanaged_changes.of_layer(objects, kube, kube.whole))
+    findings = unmanaged_changes.findings(found, layer) if layer.unmanaged_changes_break else []
+    promises.report(findings, figures={"unmanaged changes": [str(change) for change in found]} if found else {})
+
+
 @pytest.mark.scenario("D1", "D3", "D9")
 @pytest.mark.smoke
 def test_change_is_healed(change: Mutation, prerequisites: Prerequisites, kube: Kube, promises: Promises) -> None:
@@ -74,9 +85,11 @@ def test_control_with_self_heal_the_same_drift_goes(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.scenario("D4")
-def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox) -> None:
-    """Argo CD keeps what Git says and lets others add to it: an addition is neither reported nor removed."""
+def test_control_field_that_git_does_not_mention_is_no_drift(sandbox: Sandbox, kube: Kube) -> None:
+    """Argo CD keeps what Git says and lets others add to it: it neither reports nor removes an addition; the harness lists it."""
     application = sandbox.application(self_heal=True)
     application.change(shape="round")
     both = all_of(application.source, application.settings)
     consistently(both, synced_with_key("shape"), for_=STAYS_SECONDS, what="Synced, and the addition stays")
+    (added,) = unmanaged_changes.of_layer([application.git], kube, kube.whole)
+    assert (added.field, added.manager) == ("data.shape", selfheal.BY_HAND)

@@ -21,6 +21,7 @@ from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import converge
 from platform_e2e.kube.expect import Expectation, Met, Pending, StateSource, Timeout, Verdict, eventually_gone
 from platform_e2e.kube.objects import Object
+from platform_e2e.layer import Rendered
 
 if TYPE_CHECKING:
     from platform_e2e.gitops.git import Branch, GitServer
@@ -67,6 +68,12 @@ class SandboxApplication:
     def settings(self) -> StateSource[Object | None]:
         """Return its ConfigMap as something to wait for."""
         return self.kube.one("v1/ConfigMap", SETTINGS, self.namespace)
+
+    @property
+    def git(self) -> Rendered:
+        """Return its ConfigMap as Git has it."""
+        found = settings()
+        return Rendered({**found, "metadata": {**found["metadata"], "namespace": self.namespace}}, self.name, "", None)
 
     def change(self, **data: str) -> None:
         """Change or add keys of the ConfigMap in the cluster, and let Argo CD look."""

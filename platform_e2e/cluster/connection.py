@@ -40,12 +40,14 @@ class Connection:
         name: the cluster's name for a person.
         endpoint: the address, and the credentials.
         pool_map: ClusterFacts.pool_map of a cluster of this harness.
+        repository: that a cluster of this harness is served from, or None.
     """
 
     kube: Reader
     name: str
     endpoint: Endpoint
     pool_map: Mapping[str, str] = field(default_factory=dict)
+    repository: Path | None = None
 
     @property
     def server(self) -> str:
@@ -104,7 +106,9 @@ def connect(
         # One warning for a command, however many requests it sends.
         sys.stderr.write(visible(f"WARNING: {UNVERIFIED.format(server=endpoint.server, path=path)}\n"))
     reader = client(endpoint, patience=patience, limits=limits, ends=ends)
-    return Connection(reader, name, endpoint, facts.pool_map if facts else {})
+    if facts is None:
+        return Connection(reader, name, endpoint)
+    return Connection(reader, name, endpoint, facts.pool_map, ClusterDirectory(facts.name).repository)
 
 
 def _ours(name: str) -> ClusterFacts:

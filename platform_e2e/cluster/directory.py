@@ -67,6 +67,12 @@ class ClusterDirectory:
         return self.path / "end"
 
     @property
+    def repository(self) -> Path | None:
+        """Return the Git repository that the cluster is served from, which has commits that no checkout has; None before there is one."""
+        found = self.path / "git"
+        return found if found.is_dir() else None
+
+    @property
     def facts_file(self) -> Path:
         """Return the file with the cluster's facts, which exists once the cluster is ready."""
         return self.path / "cluster.json"

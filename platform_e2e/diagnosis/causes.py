@@ -204,6 +204,7 @@ CAUSES: dict[str, CauseProperties] = {
     "drift-healed-by-another": CauseProperties(_SELFHEAL),
     "drift-healed-differently": CauseProperties(_SELFHEAL),
     "drift-ignored": CauseProperties(_SELFHEAL, OBJECTS),
+    "unmanaged-change": CauseProperties(_SELFHEAL),
     "unexplained": CauseProperties(_APPLICATIONS),
 }
 

@@ -18,8 +18,7 @@ from platform_e2e.checks.drifted_objects import drifts, wanted
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.monitoring.prometheus import Sample
 from platform_e2e.checks.skipped_parts import SkippedParts
-from platform_e2e.cluster.connection import Connection, connect
-from platform_e2e.cluster.directory import ClusterDirectory
+from platform_e2e.cluster.connection import connect
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenHarness, ExitCode, HarnessError, WrongUsage
 from platform_e2e.gitops import argocd
@@ -82,7 +81,7 @@ def main(args: argparse.Namespace, cluster: str) -> int:
         places = [*args.namespace, argocd.NAMESPACE, connection.namespace or ""]
         taking = Capture(reader, connection.name, args.app, [place for place in places if place])
         say(f"{connection.name}: reads, and changes nothing")
-        directory = args.layer or _own_repository(cluster or _cluster_of(connection)) or paths.project() / "platform"
+        directory = args.layer or connection.repository or paths.project() / "platform"
         taking.take(directory, Path(scratch), renderer, Outside() if args.probe else UNASKED)
         incident = taking.incident()
         output = args.output or _own_place() / f"incident-{incident.captured.replace(':', '-')}.tar.gz"
@@ -102,17 +101,6 @@ def _own_place() -> Path:
 def renderer() -> Renderer:
     """Return the renderer of layers; its programs are built the first time."""
     return layer_renderer.renderer()
-
-
-def _cluster_of(connection: Connection) -> str:
-    """Return the name of a kept cluster that was chosen because no other exists."""
-    return connection.name.removeprefix("cluster ") if connection.name.startswith("cluster ") else ""
-
-
-def _own_repository(cluster: str) -> Path | None:
-    """Return the Git repository of a cluster of this harness, which has commits that no checkout has."""
-    found = ClusterDirectory(cluster).path / "git" if cluster else None
-    return found if found is not None and found.is_dir() else None
 
 
 class Capture:

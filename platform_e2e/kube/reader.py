@@ -83,6 +83,14 @@ class Reader:
         except NotFound:
             return None
 
+    def whole(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return an object with the fields that each manager owns, which no list has.
+
+        Raises:
+            ApiError: the API server refused.
+        """
+        return self.get(kind, name, namespace)
+
     def list(
         self,
         kind: str,

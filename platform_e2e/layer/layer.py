@@ -63,6 +63,7 @@ class Layer:
         besides: a directory whose files are not compared, because the run itself writes there.
         taking: the foundations that were taken out of it.
         here: how the cluster under test is called on itself.
+        unmanaged_changes_break: whether the team takes a change by hand of a field that Git does not state for a broken promise.
         brought_pools: that the harness brings, where its addresses come from elsewhere; they are among `pools`.
     """
 
@@ -92,6 +93,7 @@ class Layer:
     contents: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     besides: Path | None = field(default=None, repr=False, compare=False)
     brought_pools: Brought = field(default_factory=Brought)
+    unmanaged_changes_break: bool = False
     here: Here = field(default_factory=Here, repr=False, compare=False)
     taking: Taking = field(default_factory=Taking, repr=False, compare=False)
 

@@ -133,6 +133,7 @@ def load(
         unread=left,
         not_judged=tuple(found.refused),
         accepted=begins.said.content.accept,
+        unmanaged_changes_break=begins.said.content.unmanagedChanges == "break",
         by_hand=frozenset(found.by_hand),
         rendered_roots=tuple(found.rendered_roots),
         urls=begins.urls,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.clusters import Cluster
@@ -46,6 +46,7 @@ class TeamFile:
         accept: what is unknown and does not make a run fail, each with its reason.
         kustomizeBuildOptions: argocd-cm's `kustomize.buildOptions`.
         clusters: that Argo CD knows.
+        unmanagedChanges: whether fields that were changed by hand and that Git does not state break a promise.
     """
 
     roots: tuple[NamedRoot | str, ...] = ()
@@ -54,6 +55,7 @@ class TeamFile:
     accept: tuple[Accepted, ...] = ()
     kustomizeBuildOptions: str | None = None  # noqa: N815 - the name in the file
     clusters: tuple[Cluster, ...] = ()
+    unmanagedChanges: Literal["list", "break"] = "list"  # noqa: N815 - the name in the file
 
 
 MEANINGS: Mapping[str, str] = {
@@ -64,6 +66,8 @@ MEANINGS: Mapping[str, str] = {
     + ", ".join(f"`{reason}`" for reason in Reason),
     "kustomizeBuildOptions": "`kustomize.buildOptions` of argocd-cm, where no file of the repository says it",
     "clusters": "clusters that Argo CD knows, besides those whose Secrets are in Git: a list of `{name, server, labels, annotations}`, for ApplicationSets with the generator `clusters`",
+    "unmanagedChanges": "`break` where a field that was changed by hand and that Git does not state breaks the promise `selfheal`; `list`, the default, "
+    "lists it beside the verdict: for Argo CD it is no drift",
 }
 """What the keys are for, in the order of the page."""
 

@@ -23,6 +23,7 @@ from platform_e2e.checks import (
     rules,
     selfheal,
     stand_ins,
+    unmanaged_changes,
     unsynced,
     waves,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "served_class",
     "stand_ins",
     "synced_with_key",
+    "unmanaged_changes",
     "unmonitored",
     "unsynced",
     "until_no_findings",

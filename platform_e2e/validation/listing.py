@@ -48,6 +48,14 @@ class ListingReader(Reader):
         """
         return next((obj for obj in self.list(kind) if key(obj) == (namespace or "", name)), None)
 
+    def whole(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return an object by itself, with the fields that each manager owns, which no list has.
+
+        Raises:
+            ApiError: the API server refused.
+        """
+        return super().get(kind, name, namespace)
+
     def list(
         self,
         kind: str,

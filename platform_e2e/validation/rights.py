@@ -27,21 +27,21 @@ class Right:
         group: API group; empty for the core.
         resources: plurals.
         promises: that are unknown without it.
-        verb: of the rule.
+        verbs: of the rule; an object that was changed by hand is read by itself, with its managed fields.
         names: the only objects that it is about; empty for all.
     """
 
     group: str
     resources: tuple[str, ...]
     promises: tuple[Promise, ...]
-    verb: str = "list"
+    verbs: tuple[str, ...] = ("get", "list", "watch")
     names: tuple[str, ...] = ()
 
     @property
     def rule(self) -> dict[str, Any]:
         """Return it as a role has it."""
         named = {"resourceNames": list(self.names)} if self.names else {}
-        return {"apiGroups": [self.group], "resources": list(self.resources), "verbs": [self.verb], **named}
+        return {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs), **named}
 
 
 EVERY = tuple(Promise)
@@ -79,7 +79,7 @@ RIGHTS: tuple[Right, ...] = (
         ),
         _METRICS,
     ),
-    Right("", ("services/proxy",), _METRICS, verb="get", names=("prometheus-operated:9090",)),
+    Right("", ("services/proxy",), _METRICS, verbs=("get",), names=("prometheus-operated:9090",)),
 )
 """All rules; none is about Secrets: releases are known by labels, SealedSecrets by their status."""
 

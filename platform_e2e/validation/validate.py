@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from platform_e2e import layer as layers
+from platform_e2e.checks import unmanaged_changes
 from platform_e2e.checks.all import UNASKED, CheckContext, run_all
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.skipped_parts import SkippedParts
+from platform_e2e.checks.unmanaged_changes import UnmanagedChange
 from platform_e2e.cluster.connection import Connection, connect
 from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
 from platform_e2e.errors import BrokenHarness, WrongUsage
@@ -27,7 +29,7 @@ from platform_e2e.runs import layer_at_commit
 from platform_e2e.toolbox import layer_renderer
 from platform_e2e.validation import outputs, reachability
 from platform_e2e.validation.gate import Gate
-from platform_e2e.validation.listing import ListingReader
+from platform_e2e.validation.listing import SECRET, ListingReader
 from platform_e2e.validation.live_layer import tracked
 from platform_e2e.validation.verdict import Verdict, verdict
 
@@ -108,6 +110,9 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
         )
     notes: list[str] = []
     outputs.say(f"{len(apps)} Applications")
+    if directory is not None and connection.repository is not None:
+        # It has the commit of what was served, which the checkout has not.
+        directory = connection.repository
     with _layer(directory, apps, reader, skipped, notes) as (layer, sha):
         addresses = reachability.addresses(reader, skipped)
         probing = probe_from == "host" or (probe_from == "auto" and reachability.reached(addresses))
@@ -125,6 +130,11 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
             skipped=skipped,
         )
         findings = run_all(context)
+        changed: list[UnmanagedChange] = skipped.read("managed fields", lambda: list(_unmanaged(layer, connection)), [])
+        if layer.unmanaged_changes_break:
+            findings += unmanaged_changes.findings(changed, layer)
+        else:
+            notes += [f"unmanaged change: {change}" for change in changed]
         if reader.narrowed:
             kinds, where = ", ".join(sorted(reader.narrowed)), ", ".join(reader.instead)
             skipped.add("other namespaces", f"this user may list {kinds} only in {where} (-n NAME adds one)")
@@ -140,6 +150,14 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
             accepted=gate.accepted,
             notes=notes,
         )
+
+
+def _unmanaged(layer: Layer, connection: Connection) -> Iterator[UnmanagedChange]:
+    """Yield the changes by hand that Git does not state; without a checkout it is not known what Git states."""
+    if not layer.rendered or layer.engine is None:
+        return
+    kept = [rendered for rendered in layer.rendered if rendered.kept and rendered.api != SECRET]
+    yield from unmanaged_changes.of_layer(kept, connection.kube, connection.kube.whole)
 
 
 @contextmanager

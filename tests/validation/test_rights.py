@@ -13,7 +13,7 @@ from platform_e2e.validation import rights
 def test_no_rule_is_about_secrets_or_writes() -> None:
     (role,) = rights.role()
     assert role["kind"] == "ClusterRole"
-    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"list", "get"}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert not any("secrets" in rule["resources"] for rule in role["rules"])
     (proxy,) = (rule for rule in role["rules"] if "services/proxy" in rule["resources"])
     assert proxy["resourceNames"] == ["prometheus-operated:9090"]
