@@ -326,6 +326,12 @@ def validate(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def merge(session: nox.Session) -> None:
+    """Make one verdict of those that validate has written on several machines: -- FILE... --json FILE."""
+    _platform_e2e(session, "merge", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def rbac(session: nox.Session) -> None:
     """Print the smallest role with which validate can judge a cluster; -- --promise NAME, -n NAMESPACE."""
     _platform_e2e(session, "rbac", *session.posargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from platform_e2e.commands.arguments import add_limit, chosen_cluster, cluster_option
+from platform_e2e.commands.arguments import add_limit, chosen_cluster, cluster_option, duration
 
 TIMEOUT = 120.0
 """Seconds that `validate` may read."""
@@ -28,7 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cluster cannot be read, 4 for wrong usage."
     )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="of the cluster; by default kubectl's own")
-    parser.add_argument("--context", default="", metavar="NAME", help="of the kubeconfig, its current one by default")
+    parser.add_argument(
+        "--context",
+        action="append",
+        default=[],
+        metavar="NAME,...",
+        help="of the kubeconfig, its current one by default; several are judged at once, and one that does not answer is unknown",
+    )
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="of N machines with the same contexts this is number I, from 0; `platform-e2e merge` makes one verdict of theirs",
+    )
     option = cluster_option()
     parser.add_argument(
         option.option, dest="cluster", default="", metavar=option.metavar, help="a cluster of this harness instead"
@@ -54,15 +66,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="ask the LoadBalancer addresses from this machine: auto, where it reaches one of them; host, always; none, never",
     )
+    parser.add_argument(
+        "--stable-for",
+        type=duration,
+        default=0.0,
+        metavar="DURATION",
+        help="then watch the Applications for so long, and judge once more: 2m",
+    )
     gate = parser.add_argument_group("what blocks a release")
     gate.add_argument("--policy", type=Path, metavar="FILE", help="YAML: which findings block and which may wait")
     gate.add_argument(
         "--baseline", type=Path, metavar="FILE", help="JSON of an earlier validation: only new findings count"
     )
+    add_results(parser)
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what a pipeline reads, which `merge` has too."""
     results = parser.add_argument_group("results for a pipeline")
     for name, what in FORMS.items():
         results.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
     results.add_argument("--github", action="store_true", help="print the findings as annotations of a GitHub workflow")
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Return number and count of a shard such as 0/4."""
+    index, _, of = text.partition("/")
+    if not (index.isdecimal() and of.isdecimal()) or int(index) >= int(of):
+        raise argparse.ArgumentTypeError(f"must be I/N with I below N, such as 0/4, got `{text}`")
+    return int(index), int(of)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -74,6 +74,7 @@ CAUSES: dict[str, CauseProperties] = {
     "foundation-not-ready": CauseProperties(_APPLICATIONS, GIT),
     "foundation-lacks-object": CauseProperties(_APPLICATIONS, GIT),
     "application-unknown": CauseProperties(_APPLICATIONS, OBJECTS),
+    "application-unstable": CauseProperties(_APPLICATIONS),
     "application-field-unknown": CauseProperties(_APPLICATIONS, GIT),
     "application-changed": CauseProperties(_APPLICATIONS, OBJECTS),
     "application-not-automated": CauseProperties(_APPLICATIONS, GIT),

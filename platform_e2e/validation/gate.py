@@ -95,15 +95,27 @@ class Known(msgspec.Struct, frozen=True):
     expires: date | None = None
 
 
+class KnownCluster(msgspec.Struct, frozen=True):
+    """The findings of one cluster.
+
+    Attributes:
+        cluster: its name, as the verdict has it.
+        findings: that were there.
+    """
+
+    cluster: str
+    findings: tuple[Known, ...] = ()
+
+
 class Baseline(msgspec.Struct, frozen=True):
     """The findings of an earlier validation, as `--json` writes them.
 
     Attributes:
-        findings: that were there.
+        clusters: that were validated.
         expires: last day (UTC) on which those that name none are excused; for ever by default.
     """
 
-    findings: tuple[Known, ...] = ()
+    clusters: tuple[KnownCluster, ...] = ()
     expires: date | None = None
 
 
@@ -138,16 +150,17 @@ class Gate:
             datetime.now(UTC).date(),
         )
 
-    def sorted(self, findings: Sequence[Finding]) -> tuple[list[Finding], list[tuple[Finding, str]]]:
+    def sorted(self, findings: Sequence[Finding], cluster: str) -> tuple[list[Finding], list[tuple[Finding, str]]]:
         """Return the findings that count, and the excused ones with the reason of each.
 
         Args:
             findings: all of them.
+            cluster: that they are about, as the verdict names it.
         """
         counted: list[Finding] = []
         excused: list[tuple[Finding, str]] = []
         for finding in findings:
-            why = self._excuse(finding)
+            why = self._excuse(finding, cluster)
             if why:
                 excused.append((finding, why))
             else:
@@ -162,7 +175,7 @@ class Gate:
         """
         return next((each.reason for each in self.policy.accept if fnmatchcase(promise, each.promise)), "")
 
-    def _excuse(self, finding: Finding) -> str:
+    def _excuse(self, finding: Finding, cluster: str) -> str:
         rule = next((rule for rule in self.policy.rules if rule.fits(finding, self.today)), None)
         if rule is not None:
             until = f", until {rule.until}" if rule.until else ""
@@ -170,7 +183,7 @@ class Gate:
             return (
                 f"the policy lets it wait{until}: {rule.reason or 'no reason given'}" if rule.action == "wait" else ""
             )
-        for known in self.baseline.findings:
+        for known in (each for there in self.baseline.clusters if there.cluster == cluster for each in there.findings):
             if (known.object, known.cause.get("id")) == (finding.object, finding.cause.id):
                 expires = known.expires or self.baseline.expires
                 if expires is None or self.today <= expires:

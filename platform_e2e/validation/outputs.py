@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -16,7 +16,7 @@ from platform_e2e.errors import BrokenHarness
 from platform_e2e.report.summary import VERDICTS
 from platform_e2e.terminal import visible
 from platform_e2e.validation import sarif
-from platform_e2e.validation.verdict import State, Verdict
+from platform_e2e.validation.verdict import State, Verdict, exit_code
 
 LOG_WIDTH = 160
 """Columns of a table where standard output is not a terminal."""
@@ -67,11 +67,11 @@ def _accepted(why: str, unknown: tuple[str, ...]) -> tuple[str, ...]:
     return (f"accepted by the policy: {why}",) if why and unknown else ()
 
 
-def written(found: Verdict, args: argparse.Namespace) -> None:
+def written(found: Sequence[Verdict], args: argparse.Namespace) -> None:
     """Write the files that the user asks for.
 
     Args:
-        found: the verdict.
+        found: the verdict on each cluster.
         args: the parsed arguments: for each of FORMS a path, or None.
 
     Raises:
@@ -90,59 +90,68 @@ def written(found: Verdict, args: argparse.Namespace) -> None:
         sys.stdout.write(for_github(found))
 
 
-def as_json(found: Verdict) -> str:
-    """Return the verdict as JSON, which `--baseline` reads."""
-    data = {
+def as_json(found: Sequence[Verdict]) -> str:
+    """Return the verdicts as JSON, which `--baseline` and `merge` read."""
+    data = {"exit_code": exit_code(found), "clusters": [_cluster(each) for each in found]}
+    return json.dumps(redact.plain(data), indent=1) + "\n"
+
+
+def _cluster(found: Verdict) -> dict[str, Any]:
+    return {
         "cluster": found.cluster,
         "exit_code": found.exit_code,
-        "promises": {judged.promise: _promise(judged.state, judged.unknown) for judged in found.promises},
+        "promises": {
+            judged.promise: {
+                "verdict": judged.state.value,
+                "unknown": list(judged.unknown),
+                "accepted": judged.accepted,
+            }
+            for judged in found.promises
+        },
         "findings": [finding.as_json() for finding in found.findings],
         "excused": [{**finding.as_json(), "why": why} for judged in found.promises for finding, why in judged.excused],
         "notes": list(found.notes),
     }
-    return json.dumps(redact.plain(data), indent=1) + "\n"
 
 
-def _promise(state: State, unknown: tuple[str, ...]) -> dict[str, Any]:
-    return {"verdict": state.value, "unknown": list(unknown)}
-
-
-def junit(found: Verdict) -> str:
-    """Return the verdict as JUnit XML: a test case for each promise, one that is unknown is skipped."""
-    suite = ET.Element("testsuite", name="platform-e2e validate", tests=str(len(found.promises)))
-    suite.set("failures", str(sum(judged.state is State.BROKEN for judged in found.promises)))
-    suite.set("skipped", str(sum(judged.state is State.UNKNOWN for judged in found.promises)))
-    for judged in found.promises:
-        case = ET.SubElement(suite, "testcase", classname="validate", name=str(judged.promise))
-        if judged.state is State.BROKEN:
-            first = judged.findings[0]
-            failure = ET.SubElement(case, "failure", type="broken-platform", message=_xml(first.cause.sentence))
-            failure.text = _xml("\n\n".join(finding.render() for finding in judged.findings))
-        elif judged.state is State.UNKNOWN:
-            ET.SubElement(case, "skipped", message=_xml("; ".join(judged.unknown[:SHOWN])))
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+def junit(found: Sequence[Verdict]) -> str:
+    """Return the verdicts as JUnit XML: a suite for each cluster, a test case for each promise; one that is unknown is skipped."""
+    suites = ET.Element("testsuites", name="platform-e2e validate")
+    for each in found:
+        suite = ET.SubElement(suites, "testsuite", name=_xml(each.cluster), tests=str(len(each.promises)))
+        suite.set("failures", str(sum(judged.state is State.BROKEN for judged in each.promises)))
+        suite.set("skipped", str(sum(judged.state is State.UNKNOWN for judged in each.promises)))
+        for judged in each.promises:
+            case = ET.SubElement(suite, "testcase", classname=_xml(each.cluster), name=str(judged.promise))
+            if judged.state is State.BROKEN:
+                first = judged.findings[0]
+                failure = ET.SubElement(case, "failure", type="broken-platform", message=_xml(first.cause.sentence))
+                failure.text = _xml("\n\n".join(finding.render() for finding in judged.findings))
+            elif judged.state is State.UNKNOWN:
+                ET.SubElement(case, "skipped", message=_xml("; ".join(judged.unknown[:SHOWN])))
+    return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _xml(text: str) -> str:
     return visible(redact.text(text))
 
 
-def metrics(found: Verdict) -> str:
-    """Return the verdict as Prometheus text: cluster, promise and cause are labels, so that clusters do not overwrite each other."""
+def metrics(found: Sequence[Verdict]) -> str:
+    """Return the verdicts as Prometheus text: cluster, promise and cause are labels, so that clusters do not overwrite each other."""
+    findings = [(each.cluster, finding) for each in found for finding in each.findings]
+    promises = [(each.cluster, judged, state) for each in found for judged in each.promises for state in State]
     lines = [
         f"# HELP {METRIC} Findings of the last validation that count.",
         f"# TYPE {METRIC} gauge",
         *(
-            f"{METRIC}{_labels(cluster=found.cluster, promise=finding.promise, cause=finding.cause.id, object=finding.object)} 1"
-            for finding in found.findings
+            f"{METRIC}{_labels(cluster=cluster, promise=each.promise, cause=each.cause.id, object=each.object)} 1"
+            for cluster, each in findings
         ),
         "# HELP platform_e2e_promise Whether a promise has this verdict.",
         "# TYPE platform_e2e_promise gauge",
         *(
-            f"platform_e2e_promise{_labels(cluster=found.cluster, promise=judged.promise, verdict=state)} "
-            f"{int(judged.state is state)}"
-            for judged in found.promises
-            for state in State
+            f"platform_e2e_promise{_labels(cluster=cluster, promise=judged.promise, verdict=state)} {int(judged.state is state)}"
+            for cluster, judged, state in promises
         ),
     ]
     return "\n".join(dict.fromkeys(lines)) + "\n"
@@ -158,10 +167,10 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def for_github(found: Verdict) -> str:
+def for_github(found: Sequence[Verdict]) -> str:
     """Return the findings as commands of a GitHub workflow, which shows them beside the lines that they name."""
     lines = []
-    for finding in found.findings:
+    for finding in (finding for each in found for finding in each.findings):
         place = sarif.place(finding)
         where = f"file={place[0]},line={place[1]}," if place else ""
         text = redact.text(f"{finding.cause.sentence} Remedy: {finding.cause.remedy}")
@@ -175,7 +184,7 @@ def _command(text: str, *, title: bool = False) -> str:
     return text.replace(":", "%3A").replace(",", "%2C") if title else text
 
 
-FORMS: Mapping[str, Callable[[Verdict], str]] = {
+FORMS: Mapping[str, Callable[[Sequence[Verdict]], str]] = {
     "json": as_json,
     "junit": junit,
     "sarif": sarif.document,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from platform_e2e import redact
@@ -18,12 +19,16 @@ PLACE = re.compile(r"(?<![\w/:])((?:[\w.@+-]+/)*[\w.@+-]+\.(?:ya?ml|json|tpl)):(
 """File and line in a remedy, as `Cause.located` puts them there."""
 
 
-def document(found: Verdict) -> str:
-    """Return the findings of a verdict as one run.
+def document(found: Sequence[Verdict]) -> str:
+    """Return the findings as one run for each cluster.
 
     Args:
-        found: the verdict; what it excuses is a result that is suppressed.
+        found: the verdict on each cluster; what it excuses is a result that is suppressed.
     """
+    return json.dumps({"$schema": SCHEMA, "version": VERSION, "runs": [_run(each) for each in found]}, indent=1) + "\n"
+
+
+def _run(found: Verdict) -> dict[str, Any]:
     results = [_result(finding) for finding in found.findings]
     results += [
         {**_result(finding), "suppressions": [{"kind": "external", "justification": redact.text(why)}]}
@@ -31,12 +36,11 @@ def document(found: Verdict) -> str:
         for finding, why in judged.excused
     ]
     rules = sorted({result["ruleId"] for result in results})
-    run = {
+    return {
         "tool": {"driver": {"name": "platform-e2e", "rules": [{"id": rule} for rule in rules]}},
         "automationDetails": {"id": f"platform-e2e/{redact.text(found.cluster)}/"},
         "results": results,
     }
-    return json.dumps({"$schema": SCHEMA, "version": VERSION, "runs": [run]}, indent=1) + "\n"
 
 
 def _result(finding: Finding) -> dict[str, Any]:

@@ -1,54 +1,34 @@
-"""`platform-e2e validate`: judge a live cluster before a release, with get and list alone."""
+"""`platform-e2e validate`: judge live clusters before a release, with get, list and watch alone."""
 
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from platform_e2e import layer as layers
-from platform_e2e.checks import unmanaged_changes
-from platform_e2e.checks.all import UNASKED, CheckContext, run_all
-from platform_e2e.checks.loadbalancer import Outside
-from platform_e2e.checks.skipped_parts import SkippedParts
-from platform_e2e.checks.unmanaged_changes import UnmanagedChange
 from platform_e2e.cluster.connection import Connection, connect
 from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
-from platform_e2e.errors import BrokenHarness, WrongUsage
+from platform_e2e.errors import ExitCode, HarnessError, WrongUsage
 from platform_e2e.finding import Promise
 from platform_e2e.gitops import argocd
-from platform_e2e.incident import revision
 from platform_e2e.kube.answers import TAKEN, understood
-from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.reader import Reader
-from platform_e2e.layer import Layer
-from platform_e2e.runs import layer_at_commit
-from platform_e2e.toolbox import layer_renderer
-from platform_e2e.validation import outputs, reachability
+from platform_e2e.kube.wait import Unobserved
+from platform_e2e.validation import outputs, stability
 from platform_e2e.validation.gate import Gate
-from platform_e2e.validation.listing import SECRET, ListingReader
-from platform_e2e.validation.live_layer import tracked
-from platform_e2e.validation.verdict import Verdict, verdict
+from platform_e2e.validation.judging import judge
+from platform_e2e.validation.listing import ListingReader
+from platform_e2e.validation.verdict import Verdict, exit_code, unreachable
 
 PATIENCE = 10.0
 """Seconds for which one request is tried."""
 
-NOT_ASKED = "the addresses were not asked: give --probe-from host where this machine reaches them"
-
-NOT_REACHED = "this machine reaches none of the addresses: validate from a machine on their network"
-
-ONLY_GIT: dict[str, str] = {
-    Promise.ENVIRONMENTS: "only Git knows which environments there must be: give --layer DIR",
-    Promise.SELFHEAL: "only Git knows what Argo CD was told to ignore: give --layer DIR",
-}
-"""What is not judged without a checkout, by promise."""
+AT_ONCE = 8
+"""Clusters that are read at once: each waits for its API server most of the time."""
 
 
 def main(args: argparse.Namespace, cluster: str) -> int:
-    """Judge a live cluster.
+    """Judge live clusters.
 
     Args:
         args: as `platform_e2e.commands.validate` parses them.
@@ -58,121 +38,98 @@ def main(args: argparse.Namespace, cluster: str) -> int:
         0 where every promise holds, 1 where one is broken, 5 where none is broken and one is unknown.
 
     Raises:
-        WrongUsage: the layer is not a directory, or a policy or baseline cannot be read.
-        HarnessError: the cluster does not answer, or has no Application that may be read.
+        WrongUsage: the layer is not a directory, a policy or baseline cannot be read, or a shard has no context.
+        HarnessError: the only cluster does not answer, or has no Application that may be read.
     """
     if args.layer is not None and not args.layer.is_dir():
         raise WrongUsage(f"--layer must be a directory, got {args.layer}", "name the layer's directory in a checkout")
     gate = Gate.read(args.policy, args.baseline)
+    several = [name for each in args.context for name in each.split(",") if name]
+    contexts = shard(several, args.shard)
+    if len(several) <= 1:
+        found = [validated(args, cluster, contexts[0] if contexts else "", gate)]
+    else:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = list(pool.map(lambda context: _whatever_comes(args, context, gate), contexts))
+    for each in found:
+        outputs.told(each)
+    outputs.written(found, args)
+    return exit_code(found)
+
+
+def shard(contexts: Sequence[str], which: tuple[int, int] | None) -> list[str]:
+    """Return the contexts of one of several machines.
+
+    Args:
+        contexts: of all machines, in the same order on each.
+        which: number of the machine, from 0, and of how many; None for the only one.
+
+    Raises:
+        WrongUsage: there is no context for this machine.
+    """
+    if which is None:
+        return list(contexts)
+    index, of = which
+    mine = list(contexts[index::of])
+    if not mine:
+        raise WrongUsage(
+            f"--shard {index}/{of} must have a context, got {len(contexts)} for {of} shards", "use fewer shards"
+        )
+    return mine
+
+
+def validated(args: argparse.Namespace, cluster: str, context: str, gate: Gate) -> Verdict:
+    """Return the verdict on one cluster, held for as long as is asked for.
+
+    Args:
+        args: as `main` takes them.
+        cluster: name of a cluster of this harness, or empty.
+        context: of the kubeconfig, or empty for its current one.
+        gate: what excuses findings.
+
+    Raises:
+        HarnessError: the cluster cannot be judged.
+    """
+    found = _looked_at(_connected(args, cluster, context), args, gate)
+    if not args.stable_for or found.exit_code == ExitCode.BROKEN_PLATFORM:
+        return found
+    outputs.say(f"{found.cluster}: watching its Applications for {args.stable_for:g} s")
+    watching = _connected(args, cluster, context, longer=args.stable_for)
+    try:
+        with watching.kube as reader, understood("what the API server answered"):
+            unstable = stability.unstable(reader, args.stable_for)
+    except Unobserved as error:
+        return found.with_unknown(Promise.APPLICATIONS, f"whether they stay so: {error.problem}")
+    again = _looked_at(_connected(args, cluster, context), args, gate)
+    return again.with_findings(*gate.sorted(unstable, found.cluster))
+
+
+def _whatever_comes(args: argparse.Namespace, context: str, gate: Gate) -> Verdict:
+    """Return the verdict on one of several clusters: one that cannot be read is unknown and keeps no other from its verdict."""
+    try:
+        return validated(args, "", context, gate)
+    except WrongUsage:
+        raise
+    except HarnessError as error:
+        return unreachable(f"context {context}", str(error))
+
+
+def _connected(args: argparse.Namespace, cluster: str, context: str, longer: float = 0.0) -> Connection:
     connection = connect(
         kubeconfig=args.kubeconfig,
         cluster=cluster,
-        context=args.context,
+        context=context,
         patience=PATIENCE,
         limits=TAKEN,
-        ends=time.monotonic() + args.timeout,
+        ends=time.monotonic() + args.timeout + longer,
         client=ListingReader,
     )
+    places = [*args.namespace, argocd.NAMESPACE, *filter(None, [connection.namespace])]
+    connection.kube.instead = tuple(dict.fromkeys(places))
+    return connection
+
+
+def _looked_at(connection: Connection, args: argparse.Namespace, gate: Gate) -> Verdict:
     outputs.say(f"validating {connection.name}, {connection.server}; reads, and changes nothing")
-    with (
-        connection.kube as reader,
-        ranges_moved(connection.pool_map),
-        understood("what the API server answered"),
-    ):
-        reader.instead = tuple(
-            dict.fromkeys([*args.namespace, argocd.NAMESPACE, *filter(None, [connection.namespace])])
-        )
-        found = judge(connection, args.layer, gate, args.probe_from)
-    outputs.told(found)
-    outputs.written(found, args)
-    return found.exit_code
-
-
-def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from: str) -> Verdict:
-    """Return the verdict on a cluster.
-
-    Args:
-        connection: to it.
-        directory: of the layer in a checkout, or None.
-        gate: what excuses findings.
-        probe_from: `host` to ask the addresses from this machine, `none` not to, `auto` where it reaches one of them.
-
-    Raises:
-        BrokenHarness: no Application can be read.
-    """
-    reader, skipped = connection.kube, SkippedParts()
-    apps: list[Object] = skipped.read("Applications", lambda: reader.list(argocd.APPLICATION), [])
-    if not apps:
-        why = skipped.parts.get("Applications", "it has none")
-        raise BrokenHarness(
-            f"{connection.name}: no Application can be read: {why}",
-            "give the user `get` and `list` on applications.argoproj.io (`platform-e2e rbac`), or name their namespace by -n",
-        )
-    notes: list[str] = []
-    outputs.say(f"{len(apps)} Applications")
-    if directory is not None and connection.repository is not None:
-        # It has the commit of what was served, which the checkout has not.
-        directory = connection.repository
-    with _layer(directory, apps, reader, skipped, notes) as (layer, sha):
-        addresses = reachability.addresses(reader, skipped)
-        probing = probe_from == "host" or (probe_from == "auto" and reachability.reached(addresses))
-        unjudged = dict(ONLY_GIT) if directory is None else {}
-        if addresses and not probing:
-            unjudged[Promise.LOADBALANCER] = NOT_ASKED if probe_from == "none" else NOT_REACHED
-        context = CheckContext(
-            reader,
-            layer,
-            sha,
-            [key(app)[1] for app in apps],
-            whole=True,
-            outside=Outside() if probing else UNASKED,
-            pool_map=connection.pool_map,
-            skipped=skipped,
-        )
-        findings = run_all(context)
-        changed: list[UnmanagedChange] = skipped.read("managed fields", lambda: list(_unmanaged(layer, connection)), [])
-        if layer.unmanaged_changes_break:
-            findings += unmanaged_changes.findings(changed, layer)
-        else:
-            notes += [f"unmanaged change: {change}" for change in changed]
-        if reader.narrowed:
-            kinds, where = ", ".join(sorted(reader.narrowed)), ", ".join(reader.instead)
-            skipped.add("other namespaces", f"this user may list {kinds} only in {where} (-n NAME adds one)")
-        counted, excused = gate.sorted(findings)
-        return verdict(
-            connection.name,
-            counted,
-            excused,
-            skipped,
-            unjudged=unjudged,
-            from_live=directory is None,
-            not_judged=[each for each in layer.not_judged if not any(rule.covers(each) for rule in layer.accepted)],
-            accepted=gate.accepted,
-            notes=notes,
-        )
-
-
-def _unmanaged(layer: Layer, connection: Connection) -> Iterator[UnmanagedChange]:
-    """Yield the changes by hand that Git does not state; without a checkout it is not known what Git states."""
-    if not layer.rendered or layer.engine is None:
-        return
-    kept = [rendered for rendered in layer.rendered if rendered.kept and rendered.api != SECRET]
-    yield from unmanaged_changes.of_layer(kept, connection.kube, connection.kube.whole)
-
-
-@contextmanager
-def _layer(
-    directory: Path | None, apps: list[Object], reader: Reader, skipped: SkippedParts, notes: list[str]
-) -> Iterator[tuple[Layer, str]]:
-    """Yield the layer at the commit that is deployed, and that commit; what Argo CD tracks, and none, where there is no checkout."""
-    if directory is None:
-        yield tracked(reader, apps, skipped), ""
-        return
-    come = revision.origin_of(apps)
-    if not come.revision:
-        raise BrokenHarness("no Application says with which commit it was compared", "leave --layer out, or see why")
-    notes += [f"not at the layer's commit: {other}" for other in come.others]
-    with tempfile.TemporaryDirectory(prefix="platform-e2e-validate-") as scratch:
-        target = Path(scratch, "layer")
-        layer_at_commit.export(directory, come.revision, target)
-        yield layers.load(target, layer_renderer.renderer()), come.revision
+    with connection.kube, ranges_moved(connection.pool_map), understood("what the API server answered"):
+        return judge(connection, args.layer, gate, args.probe_from)

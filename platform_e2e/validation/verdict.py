@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from platform_e2e.checks.skipped_parts import SkippedParts
@@ -106,6 +106,54 @@ class Verdict:
         if State.BROKEN in states:
             return ExitCode.BROKEN_PLATFORM
         return ExitCode.UNKNOWN if State.UNKNOWN in states else ExitCode.HOLDS
+
+    def with_findings(self, findings: Sequence[Finding], excused: Sequence[tuple[Finding, str]]) -> Verdict:
+        """Return the verdict with more findings.
+
+        Args:
+            findings: that count.
+            excused: that do not, each with the reason.
+        """
+        return replace(
+            self,
+            promises=tuple(
+                replace(
+                    judged,
+                    findings=(*judged.findings, *(each for each in findings if each.promise == judged.promise)),
+                    excused=(*judged.excused, *(each for each in excused if each[0].promise == judged.promise)),
+                )
+                for judged in self.promises
+            ),
+        )
+
+    def with_unknown(self, promise: str, why: str) -> Verdict:
+        """Return the verdict with one more reason why a promise is not known.
+
+        Args:
+            promise: its name.
+            why: the reason.
+        """
+        more = (
+            replace(each, unknown=(*each.unknown, why)) if each.promise == promise else each for each in self.promises
+        )
+        return replace(self, promises=tuple(more))
+
+
+def exit_code(found: Sequence[Verdict]) -> int:
+    """Return the status of several verdicts: broken before unknown."""
+    codes = {each.exit_code for each in found}
+    order = (ExitCode.BROKEN_PLATFORM, ExitCode.UNKNOWN)
+    return next((code for code in order if code in codes), ExitCode.HOLDS)
+
+
+def unreachable(cluster: str, why: str) -> Verdict:
+    """Return the verdict on a cluster that cannot be read: every promise is unknown.
+
+    Args:
+        cluster: its name for a person.
+        why: it cannot be read.
+    """
+    return Verdict(cluster, tuple(Judged(promise, unknown=(why,)) for promise in JUDGED))
 
 
 def verdict(

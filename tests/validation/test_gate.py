@@ -33,7 +33,7 @@ def gate(tmp_path: Path, policy: str = "", baseline: object = None, today: str =
 
 
 def test_without_files_everything_counts(tmp_path: Path) -> None:
-    assert gate(tmp_path).sorted([FINDING, OTHER]) == ([FINDING, OTHER], [])
+    assert gate(tmp_path).sorted([FINDING, OTHER], "prod") == ([FINDING, OTHER], [])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_without_files_everything_counts(tmp_path: Path) -> None:
 )
 def test_a_rule_counts_from_its_first_day_to_its_last(tmp_path: Path, today: str, *, waits: bool) -> None:
     policy = "rules:\n- {action: wait, cause: loadbalancer-*, since: 2026-11-30, until: 2026-12-31, reason: new pool}\n"
-    counted, excused = gate(tmp_path, policy, today=today).sorted([FINDING])
+    counted, excused = gate(tmp_path, policy, today=today).sorted([FINDING], "prod")
     assert (counted, excused) == (
         ([], [(FINDING, "the policy lets it wait, until 2026-12-31: new pool")]) if waits else ([FINDING], [])
     )
@@ -49,18 +49,23 @@ def test_a_rule_counts_from_its_first_day_to_its_last(tmp_path: Path, today: str
 
 def test_the_first_rule_that_fits_decides_also_against_the_baseline(tmp_path: Path) -> None:
     policy = 'rules:\n- {action: block, object: "service/chat *"}\n- {action: wait, promise: loadbalancer}\n'
-    known = {"findings": [FINDING.as_json(), OTHER.as_json()]}
-    counted, excused = gate(tmp_path, policy, known).sorted([FINDING, OTHER])
+    known = {"clusters": [{"cluster": "prod", "findings": [FINDING.as_json(), OTHER.as_json()]}]}
+    counted, excused = gate(tmp_path, policy, known).sorted([FINDING, OTHER], "prod")
     assert counted == [FINDING]
     assert excused == [(OTHER, "the policy lets it wait: no reason given")]
 
 
 @pytest.mark.parametrize(("expires", "excused"), [("2026-11-30", True), ("2026-11-29", False)])
 def test_a_baseline_excuses_what_was_there_until_it_expires(tmp_path: Path, expires: str, *, excused: bool) -> None:
-    known = {"findings": [FINDING.as_json()], "expires": expires}
-    counted, waiting = gate(tmp_path, baseline=known).sorted([FINDING, OTHER])
+    known = {"clusters": [{"cluster": "prod", "findings": [FINDING.as_json()]}], "expires": expires}
+    counted, waiting = gate(tmp_path, baseline=known).sorted([FINDING, OTHER], "prod")
     assert counted == ([OTHER] if excused else [FINDING, OTHER])
     assert waiting == ([(FINDING, "it is in the baseline, until 2026-11-30")] if excused else [])
+
+
+def test_a_baseline_of_another_cluster_excuses_nothing(tmp_path: Path) -> None:
+    known = {"clusters": [{"cluster": "dev", "findings": [FINDING.as_json()]}]}
+    assert gate(tmp_path, baseline=known).sorted([FINDING], "prod") == ([FINDING], [])
 
 
 def test_a_promise_may_be_unknown_where_the_policy_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -37,16 +38,27 @@ def validate(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(
         "current-context: c\n"
-        "contexts: [{name: c, context: {cluster: c}}]\n"
-        f'clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:{api.port}"}}}}]\n'
+        "contexts: [{name: c, context: {cluster: c}}, {name: d, context: {cluster: c}}, {name: dead, context: {cluster: dead}}]\n"
+        f'clusters: [{{name: c, cluster: {{server: "http://127.0.0.1:{api.port}"}}}}, '
+        '{name: dead, cluster: {server: "http://127.0.0.1:9"}}]\n'
     )
+    monkeypatch.setattr("platform_e2e.validation.validate.PATIENCE", 0.2)
 
     def run(*words: str) -> tuple[int, dict[str, dict[str, object]]]:
         written = tmp_path / "v.json"
         status = cli.main(["validate", "--kubeconfig", str(kubeconfig), "--json", str(written), *words])
-        return status, json.loads(written.read_text())["promises"] if written.exists() else {}
+        return status, json.loads(written.read_text())["clusters"][0]["promises"] if written.exists() else {}
 
     return run
+
+
+def degrade(api: ScriptedApi) -> None:
+    """Let the Application be Degraded."""
+    app = api.remove("applications", "argocd", "one")
+    assert app is not None
+    api.put(
+        "applications", "argocd", "one", spec=app["spec"], status={**app["status"], "health": {"status": "Degraded"}}
+    )
 
 
 def test_a_sound_cluster_is_judged_and_what_only_git_knows_is_unknown(validate: Validate, api: ScriptedApi) -> None:
@@ -67,11 +79,7 @@ def test_each_kind_is_listed_once(validate: Validate, api: ScriptedApi) -> None:
 def test_a_broken_application_is_a_finding(
     validate: Validate, api: ScriptedApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = api.remove("applications", "argocd", "one")
-    assert app is not None
-    api.put(
-        "applications", "argocd", "one", spec=app["spec"], status={**app["status"], "health": {"status": "Degraded"}}
-    )
+    degrade(api)
     status, promises = validate()
     assert status == 1
     assert promises["applications"]["verdict"] == "broken"
@@ -79,11 +87,7 @@ def test_a_broken_application_is_a_finding(
 
 
 def test_what_the_policy_excuses_does_not_count(validate: Validate, api: ScriptedApi, tmp_path: Path) -> None:
-    app = api.remove("applications", "argocd", "one")
-    assert app is not None
-    api.put(
-        "applications", "argocd", "one", spec=app["spec"], status={**app["status"], "health": {"status": "Degraded"}}
-    )
+    degrade(api)
     policy = tmp_path / "policy.yaml"
     policy.write_text(
         "rules:\n- {action: wait, object: application/one *, reason: known}\n"
@@ -133,14 +137,10 @@ def test_a_cluster_whose_applications_may_not_be_read_is_no_verdict(
 def test_every_output_has_the_finding(
     validate: Validate, api: ScriptedApi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = api.remove("applications", "argocd", "one")
-    assert app is not None
-    api.put(
-        "applications", "argocd", "one", spec=app["spec"], status={**app["status"], "health": {"status": "Degraded"}}
-    )
+    degrade(api)
     files = {name: tmp_path / name for name in ("junit", "sarif", "metrics")}
     validate(*(word for name, path in files.items() for word in (f"--{name}", str(path))), "--github")
-    cases = {case.get("name"): case for case in ET.parse(files["junit"]).getroot()}
+    cases = {case.get("name"): case for case in ET.parse(files["junit"]).getroot().iter("testcase")}
     assert cases["applications"].find("failure") is not None
     assert cases["environments"].find("skipped") is not None
     (run,) = json.loads(files["sarif"].read_text())["runs"]
@@ -149,6 +149,60 @@ def test_every_output_has_the_finding(
     assert place["fullyQualifiedName"] == "application/one -n argocd"
     assert 'object="application/one -n argocd"} 1' in files["metrics"].read_text()
     assert "::error title=application/one -n argocd breaks the promise 'applications'::" in capsys.readouterr().out
+
+
+def test_of_several_clusters_one_that_is_dead_is_unknown(validate: Validate, tmp_path: Path) -> None:
+    status, _ = validate("--context", "c,dead")
+    written = json.loads((tmp_path / "v.json").read_text())
+    assert status == 5
+    sound, dead = written["clusters"]
+    assert sound["promises"]["applications"]["verdict"] == "holds"
+    assert {each["verdict"] for each in dead["promises"].values()} == {"unknown"}
+    assert "Connection refused" in dead["promises"]["applications"]["unknown"][0]
+
+
+def test_the_merged_verdict_of_shards_is_that_of_one_machine(
+    validate: Validate, api: ScriptedApi, tmp_path: Path
+) -> None:
+    degrade(api)
+    contexts = ("--context", "c", "--context", "d,dead")
+    whole, _ = validate(*contexts)
+    serial = json.loads((tmp_path / "v.json").read_text())
+    for index in range(2):
+        validate(*contexts, "--shard", f"{index}/2", "--json", str(tmp_path / f"{index}.json"))
+    merged = tmp_path / "merged.json"
+    status = cli.main(["merge", str(tmp_path / "0.json"), str(tmp_path / "1.json"), "--json", str(merged)])
+    found = json.loads(merged.read_text())
+    assert (status, found["exit_code"]) == (whole, serial["exit_code"]) == (1, 1)
+    by_name = {each["cluster"]: each for each in found["clusters"]}
+    assert by_name == {each["cluster"]: each for each in serial["clusters"]}
+
+
+def test_a_shard_without_a_context_is_wrong_usage(validate: Validate, capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate("--context", "c,d", "--shard", "2/3")[0] == 4
+    assert "--shard 2/3 must have a context, got 2 for 3 shards" in capsys.readouterr().err
+
+
+def test_one_cluster_cannot_be_in_two_files(validate: Validate, tmp_path: Path) -> None:
+    validate()
+    assert cli.main(["merge", str(tmp_path / "v.json"), str(tmp_path / "v.json")]) == 4
+
+
+def test_what_does_not_stay_so_is_a_finding(validate: Validate, api: ScriptedApi) -> None:
+    later = threading.Timer(0.5, lambda: degrade(api))
+    later.start()
+    status, promises = validate("--stable-for", "20s")
+    later.join()
+    assert status == 1
+    assert promises["applications"]["verdict"] == "broken"
+
+
+def test_what_stays_so_is_judged_once_more(
+    validate: Validate, api: ScriptedApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, promises = validate("--stable-for", "1s")
+    assert (status, promises["applications"]["verdict"]) == (5, "holds")
+    assert "watching its Applications for 1 s" in capsys.readouterr().out
 
 
 def test_file_and_line_of_a_remedy_are_found() -> None:
