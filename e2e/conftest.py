@@ -15,6 +15,7 @@ from platform_e2e.testing.checks import (
     Promise,
     Release,
     Sandbox,
+    alerts,
     applications,
     case_applications,
     dashboards,
@@ -94,6 +95,10 @@ def _rules(layer: Layer) -> Cases:
     return ((rule.id, rule) for rule in rules.of_layer(layer))
 
 
+def _alerts(layer: Layer) -> Cases:
+    return ((alert.id, alert) for alert in alerts.of_layer(layer))
+
+
 def _dashboards(layer: Layer) -> Cases:
     return ((dashboard.id, dashboard) for dashboard in dashboards.of_layer(layer))
 
@@ -134,6 +139,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "monitor": _monitors,
     "metrics_port": _metrics_ports,
     "rule": _rules,
+    "alert": _alerts,
     "dashboard": _dashboards,
     "application": _applications,
     "applicationset": _applicationsets,

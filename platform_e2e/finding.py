@@ -23,6 +23,7 @@ class Promise(StrEnum):
     LOADBALANCER = "loadbalancer"
     MONITORING = "monitoring"
     RULES = "rules"
+    ALERTS = "alerts"
     DASHBOARDS = "dashboards"
     SELFHEAL = "selfheal"
     APPLICATIONS = "applications"

@@ -6,6 +6,7 @@ A team's own test rarely needs these names, and they may change with the checks.
 from __future__ import annotations
 
 from platform_e2e.checks import (
+    alerts,
     applications,
     applicationsets,
     case_applications,
@@ -59,6 +60,7 @@ __all__ = [
     "Release",
     "Run",
     "Sandbox",
+    "alerts",
     "all_of",
     "applications",
     "applicationsets",
