@@ -21,6 +21,8 @@ from platform_e2e.finding import Cause
 from platform_e2e.foundations import (
     Installed,
     ReleaseFailed,
+    alert_receiver,
+    alertmanager_settings,
     argocd_settings,
     install,
     release_store,
@@ -77,6 +79,9 @@ class Phases:
     def foundations(self) -> tuple[list[Installed], list[ReleaseFailed]]:
         """Install or verify the foundations; return the ready ones, and the failures of the others."""
         helm = self.built.path("helm")
+        if any(release.chart == alertmanager_settings.CHART for release in self.releases):
+            for each in alert_receiver.manifests(argocd_image(self.facts, self.layer)):
+                self.kube.apply(each)
         found = install_foundations(
             self.kube,
             self.facts,
@@ -153,16 +158,20 @@ def install_foundations(
     )
 
 
-def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> GitServer:
-    """Return the git server of a cluster, starting it if it does not run yet; it uses Argo CD's image, which every cluster has."""
+def argocd_image(facts: ClusterFacts, layer: Layer) -> str:
+    """Return the image of Argo CD, which every cluster has: the harness's own pods use it."""
     argocd = CHARTS["argo-cd"].images["argocd"]
     pinned = [release.app_version for release in layer.releases if release.chart == "argo-cd"]
-    image = str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
+    return str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
+
+
+def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> GitServer:
+    """Return the git server of a cluster, starting it if it does not run yet."""
     return GitServer.start(
         kube,
         Path(facts.kubeconfig),
         kubectl,
-        image=image,
+        image=argocd_image(facts, layer),
         directory=Path(facts.directory) / "git",
         charts=bool(Elsewhere.of(layer).charts),
     )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from platform_e2e.foundations import (
+    alertmanager_settings,
     argocd_settings,
     build,
     chart_source,
@@ -106,7 +107,8 @@ class Installed:
 class _Plan:
     """A release and its sources; `built` tells whether its images contain the embedded programs.
 
-    `unhonoured` has the paths of those values of the layer that the chart does not honour.
+    `speed` has the files among `values` that are the harness's own, `unhonoured` the paths of those values of the layer that the chart
+    does not honour.
     """
 
     release: DeclaredRelease
@@ -114,6 +116,7 @@ class _Plan:
     values: tuple[Path, ...]
     fingerprint: str
     built: bool
+    speed: tuple[Path, ...] = ()
     unhonoured: tuple[str, ...] = ()
 
     @property
@@ -201,10 +204,12 @@ def _plan(
         chart = chart_source.upstream(release.chart, release.version, release.repository, helm, timeline)
     built = charts_dir is None and module_directory is not None
     values, unhonoured = _honoured(release, chart, timeline, built=built)
-    speed = SPEED / f"{release.chart}.yaml"
-    files = (values, speed) if speed.is_file() else (values,)
+    speed = tuple(path for path in (SPEED / f"{release.chart}.yaml",) if path.is_file())
+    if release.chart == alertmanager_settings.CHART and (told := alertmanager_settings.stored(values)) is not None:
+        speed = (*speed, told)
+    files = (values, *speed)
     key = cache.digest(chart_source.identity(chart), release.namespace, *files)
-    return _Plan(release, chart, files, key, built=module_directory is not None, unhonoured=unhonoured)
+    return _Plan(release, chart, files, key, built=module_directory is not None, speed=speed, unhonoured=unhonoured)
 
 
 def _honoured(
@@ -304,7 +309,7 @@ def _bring(kube: Kube, helm: Helm, plan: _Plan, timeline: Timeline, moving: Move
         action=action,
         repaired=repaired,
         absent=plan.chart.absent,
-        speed=tuple(line for path in plan.values if path.parent == SPEED for line in _settings(manifests.read(path))),
+        speed=tuple(line for path in plan.speed for line in _settings(manifests.read(path))),
         checks=number,
         revision=revision,
         unhonoured=plan.unhonoured,

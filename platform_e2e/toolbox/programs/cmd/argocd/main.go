@@ -1,5 +1,6 @@
 // Argo CD's own programs, each under its name, as upstream's cmd/main.go has them; and `argocd-render`, which renders a layer
-// offline by the same code that Argo CD renders it with on a cluster; and `argocd-charts`, the static chart repository of a cluster.
+// offline by the same code that Argo CD renders it with on a cluster; and `argocd-charts` and `argocd-webhooks`, the static
+// chart repository and the receiver of alerts of a cluster.
 //
 // They are one program since they share nearly all of their packages: a second one would take as long again to link.
 package main
@@ -59,6 +60,9 @@ func main() {
 	}
 	if name == "argocd-charts" {
 		os.Exit(serveCharts(os.Args[1:]))
+	}
+	if name == "argocd-webhooks" {
+		os.Exit(serveWebhooks(os.Args[1:]))
 	}
 	if commands[name] == nil {
 		name = "argocd"
