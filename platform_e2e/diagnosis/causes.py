@@ -63,7 +63,7 @@ OBJECT_MISSING = "object-missing"
 
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
-_RULES, _DASHBOARDS = Promise.RULES, Promise.DASHBOARDS
+_RULES, _ALERTS, _DASHBOARDS = Promise.RULES, Promise.ALERTS, Promise.DASHBOARDS
 _NOT_READY, _WRITTEN = Symptom.WORKLOAD_NOT_READY, Symptom.CONFIGURATION
 
 CAUSES: dict[str, CauseProperties] = {
@@ -187,6 +187,16 @@ CAUSES: dict[str, CauseProperties] = {
     "alert-not-received": CauseProperties(_RULES),
     "alertmanager-missing": CauseProperties(_RULES, SCRAPES),
     "alerting-without-watchdog": CauseProperties(_RULES, GIT),
+    "alert-unrouted": CauseProperties(_ALERTS, GIT),
+    "alert-receiver-empty": CauseProperties(_ALERTS, GIT),
+    "alert-muted": CauseProperties(_ALERTS, GIT),
+    "alert-silenced": CauseProperties(_ALERTS, GIT),
+    "alert-not-delivered": CauseProperties(_ALERTS),
+    "alert-not-cleared": CauseProperties(_ALERTS),
+    "alert-received-otherwise": CauseProperties(_ALERTS),
+    "probe-alert-not-firing": CauseProperties(_ALERTS),
+    "inhibition-label-unknown": CauseProperties(_ALERTS, GIT),
+    "alertmanager-config-rejected": CauseProperties(_ALERTS, STUCK),
     "dashboard-invalid": CauseProperties(_DASHBOARDS, GIT),
     "dashboard-unlabelled": CauseProperties(_DASHBOARDS, GIT),
     "dashboard-namespace": CauseProperties(_DASHBOARDS, GIT),

@@ -29,6 +29,7 @@ IN_WORDS: Mapping[str, str] = {
     Reason.FOUNDATION: "it is left out together with the foundation that it has among other objects",
     Reason.MONITOR: "what it tells to scrape is not compared with what is scraped",
     Reason.SERIES: "a rule of it reads what has not been seen, and may come with a fault",
+    Reason.ALERT: "nothing made an alert fire, so that its way to a receiver is not known",
     Reason.ADMISSION: "it refuses an object of the harness, so that what that was for is not known",
     Reason.STAND_IN: "a stand-in runs in the place of the program that could prove it",
     Reason.SECRET: "its values cannot be had here, and were invented",

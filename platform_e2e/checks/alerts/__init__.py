@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from platform_e2e.checks.alerts import loaded, probe, routing
 from platform_e2e.checks.alerts.wanted import of_layer
 
-__all__ = ["of_layer"]
+__all__ = ["loaded", "of_layer", "probe", "routing"]

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from platform_e2e.diagnosis.explain.monitoring import seconds_of
+from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.kube.errors import Invalid
+from platform_e2e.layer import yamlfile
 
 Get = Callable[[str, Mapping[str, str]], bytes]
 """Takes a path and parameters, returns the body of the answer."""
@@ -71,6 +73,7 @@ class LoadedRule:
         evaluated: when that was; None where it has not been.
         interval: seconds between two evaluations.
         state: of an alert `inactive`, `pending` or `firing`; empty for a recorded series.
+        labels: that the rule gives.
     """
 
     file: str
@@ -82,6 +85,7 @@ class LoadedRule:
     evaluated: datetime | None
     interval: float = 0.0
     state: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,7 @@ class Prometheus:
                 evaluated=_past(rule.get("lastEvaluation")),
                 interval=float(group.get("interval") or 0.0),
                 state=rule.get("state") or "",
+                labels=rule.get("labels") or {},
             )
             for group in self._data("/api/v1/rules")["groups"]
             for rule in group["rules"]
@@ -183,6 +188,15 @@ class Prometheus:
     def alertmanagers(self) -> list[str]:
         """Return the URLs of the Alertmanagers that it sends alerts to."""
         return [str(each["url"]) for each in self._data("/api/v1/alertmanagers")["activeAlertmanagers"]]
+
+    def external_labels(self) -> Mapping[str, str]:
+        """Return the labels that it gives to every alert which it sends."""
+        text = self._data("/api/v1/status/config")["yaml"]
+        # The whole has a megabyte where much is scraped.
+        head = re.search(r"^global:\n((?:[ \t].*\n?)*)", text, re.MULTILINE)
+        documents = yamlfile.parse(head[0], "the configuration of Prometheus") if head else []
+        given = at(documents[0].data, "global", "external_labels") if documents else None
+        return {str(name): str(value) for name, value in (given or {}).items()}
 
     def names(self) -> list[str]:
         """Return the names of all metrics that it has."""

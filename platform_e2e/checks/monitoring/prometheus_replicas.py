@@ -128,6 +128,11 @@ class Together(Prometheus):
         """Return the URLs of the Alertmanagers that one of them sends alerts to."""
         return sorted({url for shard in self._shards for url in shard.alertmanagers()})
 
+    def external_labels(self) -> Mapping[str, str]:
+        """Return the labels that all of them give with one value."""
+        first, *others = (shard.external_labels() for shard in self._shards)
+        return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
+
     def names(self) -> list[str]:
         """Return the names of all metrics that one of them has."""
         return sorted({name for shard in self._shards for name in shard.names()})
