@@ -149,6 +149,15 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def alerts(session: nox.Session) -> None:
+    """Make each alert of the layer fire by a real fault, and end, on a real cluster: 20 minutes; -- takes what e2e takes."""
+    _install(session, "e2e")
+    if not ASKS_ONLY.intersection(session.posargs):
+        _run(session, "python", "-m", "platform_e2e", "doctor", "--before-run", *session.posargs)
+    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "alerts", *session.posargs)
+
+
+@nox.session
 def contract(session: nox.Session) -> None:
     """Prove that a provider keeps the contract of all providers; -- --provider NAME, and pytest's arguments."""
     _install(session, "e2e")

@@ -21,8 +21,9 @@ from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.cluster import manage as clusters
 from platform_e2e.cluster.provider import ClusterFacts, Images
 from platform_e2e.errors import ExitCode, WrongUsage
+from platform_e2e.gitops import sync_pause
 from platform_e2e.gitops.deploy import refresh_all
-from platform_e2e.incident import archive, heal_watch, helm, sync_pause
+from platform_e2e.incident import archive, heal_watch, helm
 from platform_e2e.incident.apply_drift import Applied, apply, lose_address, lose_sealing_key
 from platform_e2e.incident.capture import renderer
 from platform_e2e.incident.model import Incident, parse

@@ -5,6 +5,7 @@ A team's own test rarely needs these names, and they may change with the checks.
 
 from __future__ import annotations
 
+from platform_e2e import faults
 from platform_e2e.checks import (
     alerts,
     applications,
@@ -69,6 +70,7 @@ __all__ = [
     "case_applications",
     "dashboards",
     "explain",
+    "faults",
     "foundations",
     "has_colour",
     "hookruns",

@@ -139,7 +139,7 @@ def check(alert: WantedRule, seen: Routed, layer: Layer, now: datetime | None = 
         observed, cause = _silenced(alert, silence)
     else:
         return []
-    located = layer.located(cause, alert.rendered)
+    located = layer.located(cause, alert.rendered) if cause.field else cause
     return [
         Finding(str(alert.rendered), Promise.ALERTS, "a receiver gets it", observed, located, {"alert": alert.alert})
     ]
@@ -172,7 +172,6 @@ def _muted(alert: WantedRule, routed: Sequence[tuple[Routing, Route]], layer: La
         "alert-muted",
         f"{alert} goes to the receiver {route.receiver}, by a route that the time interval {name} mutes, which is always",
         f"end the interval, or take mute_time_intervals from the route ({_where(layer, 'route')})",
-        field=alert.field("labels", "severity"),
     )
     return "it is muted always", cause
 

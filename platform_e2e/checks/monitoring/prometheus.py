@@ -89,6 +89,21 @@ class LoadedRule:
 
 
 @dataclass(frozen=True)
+class ActiveAlert:
+    """One alert that is pending or fires.
+
+    Attributes:
+        alert: its name.
+        state: `pending` or `firing`.
+        labels: of it, those of its series and those of its rule.
+    """
+
+    alert: str
+    state: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Sample:
     """One sample of an instant query: labels without the name, and the value."""
 
@@ -184,6 +199,11 @@ class Prometheus:
             for group in self._data("/api/v1/rules")["groups"]
             for rule in group["rules"]
         ]
+
+    def alerts(self) -> list[ActiveAlert]:
+        """Return every alert that is pending or fires."""
+        found = self._data("/api/v1/alerts")["alerts"]
+        return [ActiveAlert(each["labels"]["alertname"], each["state"], each["labels"]) for each in found]
 
     def alertmanagers(self) -> list[str]:
         """Return the URLs of the Alertmanagers that it sends alerts to."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, Sample, ScrapeTarget
+from platform_e2e.checks.monitoring.prometheus import ActiveAlert, LoadedRule, Prometheus, Sample, ScrapeTarget
 from platform_e2e.diagnosis.objects import condition, labels_of
 from platform_e2e.kube.objects import Object, key
 
@@ -123,6 +123,10 @@ class Together(Prometheus):
             {(rule.file, rule.group, rule.name, rule.query): rule for rule in shard.rules()} for shard in self._shards
         ]
         return [min((each[name] for each in seen), key=lambda rule: rule.health == "ok") for name in _in_all(seen)]
+
+    def alerts(self) -> list[ActiveAlert]:
+        """Return the alerts that one of them has."""
+        return [alert for shard in self._shards for alert in shard.alerts()]
 
     def alertmanagers(self) -> list[str]:
         """Return the URLs of the Alertmanagers that one of them sends alerts to."""
