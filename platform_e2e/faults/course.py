@@ -110,11 +110,15 @@ class Course:
         return cls(layer, kube, prometheus, wanted)
 
     def begin(self) -> None:
-        """Remove what an earlier course has left, pause Argo CD, and begin with the faults that last longest."""
+        """Remove what an earlier course has left, pause Argo CD, and begin with the faults that last longest and stop no other one."""
         for _, remove in actions.left([each.fault for each in self._wanted.values()], self._kube):
             remove()
         sync_pause.pause(self._kube, self._projects, sync_pause.passing())
-        longest = sorted(self._wanted.values(), key=lambda each: (each.fault.interrupts, -each.lasts))
+        faults = [each.fault for each in self._wanted.values()]
+        longest = sorted(
+            self._wanted.values(),
+            key=lambda each: (sum(bool(each.fault.parts & fault.needs) for fault in faults), -each.lasts),
+        )
         for each in longest:
             self.outcomes[each.fault.alert] = Outcome(each.fault.alert, each.fault.name)
         for each in longest:
@@ -141,19 +145,22 @@ class Course:
 
     def _run(self, wanted: Wanted) -> Outcome:
         outcome = self.outcomes[wanted.fault.alert]
-        with self._parts.taken(wanted.fault):
-            outcome.began = self._clock(f"began {wanted.fault.name}")
-            deeds = Deeds(wanted.fault, self._kube, self._prometheus)
-            life = _Life(wanted, outcome, self)
-            try:
-                outcome.cause = life.until_received(deeds)
-            except Stopped:
-                outcome.cause = Cause("fault-not-finished", "the course of the faults was ended", "run it to its end")
-            finally:
-                deeds.undo()
-            if outcome.cause is None and not self._stop.is_set():
-                outcome.cause = life.until_cleared()
+        try:
+            with self._parts.taken(wanted.fault):
+                self._made_and_undone(wanted, outcome)
+        except Stopped:
+            outcome.cause = Cause("fault-not-finished", "the course of the faults was ended", "run it to its end")
         return outcome
+
+    def _made_and_undone(self, wanted: Wanted, outcome: Outcome) -> None:
+        outcome.began = self._clock(f"began {wanted.fault.name}")
+        life = _Life(wanted, outcome, self)
+        deeds = Deeds(wanted.fault, self._kube, self._prometheus)
+        try:
+            outcome.cause = life.until_received(deeds)
+        finally:
+            deeds.undo()
+        outcome.cause = outcome.cause or life.until_cleared()
 
     def seen(self, look: Callable[[], Verdict], *, timeout: float, what: str) -> Any:
         """Poll until a verdict is met.
@@ -362,14 +369,14 @@ class Parts:
         with self._changed:
             self._changed.wait_for(lambda: self._stop.is_set() or self._free(fault))
             self._waiting.remove(fault)
-            if not self._stop.is_set():
-                self._running.append(fault)
+            if self._stop.is_set():
+                raise Stopped
+            self._running.append(fault)
 
     def give(self, fault: Fault) -> None:
         """Let others have what a fault had."""
         with self._changed:
-            if fault in self._running:
-                self._running.remove(fault)
+            self._running.remove(fault)
             self._changed.notify_all()
 
     def _free(self, fault: Fault) -> bool:

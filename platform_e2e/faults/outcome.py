@@ -20,7 +20,7 @@ class Outcome:
     Attributes:
         alert: its name.
         fault: its name.
-        began: seconds from the begin of the course until it was made.
+        began: seconds from the begin of the course until it was made; None where it was not.
         seconds: of each step that happened.
         receiver: that got the alert.
         labels: that were received.
@@ -30,7 +30,7 @@ class Outcome:
 
     alert: str
     fault: str
-    began: float = 0.0
+    began: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     receiver: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -69,11 +69,11 @@ def table(outcomes: Sequence[Outcome], *, width: int = 140, colour: bool = False
         (
             each.alert,
             each.fault,
-            f"{each.began:.0f} s",
+            "-" if each.began is None else f"{each.began:.0f} s",
             *(f"{each.seconds[step]:.1f} s" if step in each.seconds else "-" for step in STEPS),
             each.receiver or "-",
         )
-        for each in sorted(outcomes, key=lambda each: each.began)
+        for each in sorted(outcomes, key=lambda each: float("inf") if each.began is None else each.began)
     ]
     columns = ("alert", "fault", "injected", *STEPS, "receiver")
     return terminal.table(columns, rows, width=width, colour=colour, title="alerts", lines=False)

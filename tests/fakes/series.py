@@ -38,7 +38,7 @@ class Stored(Prometheus):
     interval: float = 5.0
 
     def query(self, expression: str) -> list[Sample]:
-        """Evaluate `count`, `topk` and `max(count without)` over a selector, and an `and` of two."""
+        """Evaluate `count`, `group`, `topk` and `max(count without)` over a selector, and an `and` of two."""
         tree = promql_parser.parse(expression)
         return [Sample({k: v for k, v in labels.items() if k != "__name__"}, value) for labels, value in self._of(tree)]
 
@@ -74,6 +74,8 @@ class Stored(Prometheus):
         for labels, value in found:
             kept = {k: v for k, v in labels.items() if k != "__name__" and (k in named) != without}
             groups.setdefault(frozenset(kept.items()), []).append(value)
+        if str(node.op) == "group":
+            return [(dict(group), 1.0) for group in groups]
         counts = str(node.op) == "count"
         return [(dict(group), float(len(values) if counts else max(values))) for group, values in groups.items()]
 
@@ -92,6 +94,10 @@ class Stored(Prometheus):
     def rules(self) -> list[LoadedRule]:
         """Return what is loaded."""
         return list(self.loaded)
+
+    def external_labels(self) -> Mapping[str, str]:
+        """Return what the operator gives every alert."""
+        return {"prometheus": "monitoring/main", "prometheus_replica": "prometheus-main-0"}
 
     def names(self) -> list[str]:
         """Return the names of all series."""

@@ -54,8 +54,14 @@ class Routed:
 
     @property
     def receivers(self) -> list[str]:
-        """Return the names of the receivers that get it."""
-        return sorted({route.receiver for routing, route in self.taking if routing.integrations.get(route.receiver)})
+        """Return the names of the receivers that get it, at some time of the day at least."""
+        return sorted(
+            {
+                route.receiver
+                for routing, route in self.taking
+                if routing.integrations.get(route.receiver) and not routing.always.intersection(route.muted)
+            }
+        )
 
 
 def observe(alert: WantedRule, prometheus: Prometheus, client: Asks) -> Routed:
