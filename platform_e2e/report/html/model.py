@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from platform_e2e import redact
 from platform_e2e.report.console import duration
-from platform_e2e.report.html import excerpts, headline
+from platform_e2e.report.html import alerts, excerpts, headline
 from platform_e2e.report.html.course import Course, Item, Lane, Wait, course
 from platform_e2e.report.html.problems import NotRun, ReportedProblem, not_run, problems
 from platform_e2e.report.html.source import Kept, RunFiles
@@ -83,6 +83,7 @@ def page(source: RunFiles) -> tuple[dict[str, Any], dict[str, Any]]:
             for place, problem in enumerate(found[:PROBLEMS_SHOWN], start=1)
         ],
         "more_problems": max(len(found) - PROBLEMS_SHOWN, 0),
+        "alerts": alerts.rows(run),
         "not_run": [_idle(tests, found[:PROBLEMS_SHOWN]) for tests in idle],
         "files": [_file(file) for file in source.files],
         "left_out": source.left_out,
