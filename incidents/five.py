@@ -59,7 +59,7 @@ def ignored(text: str) -> str:
 
 def needing(text: str) -> str:
     """Return the values of a foundation that cannot start before the layer has brought it a Secret, as with the password of a mail server."""
-    return text + "\nalertmanager:\n  alertmanagerSpec:\n    secrets: [grafana-admin]\n"
+    return text.replace("\nalertmanager:\n", "\nalertmanager:\n  alertmanagerSpec:\n    secrets: [grafana-admin]\n", 1)
 
 
 def hidden(up: RunningPlatform) -> None:
