@@ -12,7 +12,6 @@ from datetime import datetime
 
 from platform_e2e.checks.alerts import notifications
 from platform_e2e.checks.alerts.notifications import RESOLVED, Notification
-from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
@@ -141,7 +140,7 @@ def last_failure(reader: Reader) -> str:
             continue
         lines = [line for line in log.splitlines() if "Notify" in line and " err=" in line]
         if lines:
-            found = f"{name_of(pod)}: {lines[-1].rpartition(' err=')[2].strip(chr(34))[:300]}"
+            found = f"pod/{name} -n {namespace}: {lines[-1].rpartition(' err=')[2].strip(chr(34))[:300]}"
     return found
 
 

@@ -14,9 +14,10 @@ from platform_e2e.checks.alerts.routes import Routing
 from platform_e2e.diagnosis.objects import at, condition
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations.alertmanager_settings import CHART
-from platform_e2e.kube.objects import Object, described, key
+from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer
+from platform_e2e.layer.objects import described
 
 GENERATED, DATA = "alertmanager-{name}-generated", "alertmanager.yaml.gz"
 """The Secret, and its key, that the operator makes of the configuration and mounts (prometheus-operator 0.88.0, pkg/alertmanager)."""
@@ -31,7 +32,7 @@ def check(layer: Layer, reader: Reader) -> list[Finding]:
     """
     return [
         Finding(
-            described(each),
+            _named(each),
             Promise.ALERTS,
             "it has loaded its configuration",
             "it goes on with an older one",
@@ -44,7 +45,7 @@ def check(layer: Layer, reader: Reader) -> list[Finding]:
 
 def _refused(alertmanager: Object, reader: Reader) -> Iterator[str]:
     """Yield why a configuration is not at work: the operator refuses it, or Alertmanager has not loaded it."""
-    name = described(alertmanager)
+    name = _named(alertmanager)
     reconciled = condition(alertmanager, "Reconciled")
     if reconciled.get("status") == "False":
         said = " ".join(str(reconciled.get("message") or reconciled.get("reason") or "no reason given").split())
@@ -65,6 +66,11 @@ def _given(alertmanager: Object, reader: Reader) -> Routing | None:
         return Routing.parse(gzip.decompress(packed).decode()) if packed else None
     except (binascii.Error, OSError, EOFError, zlib.error, UnicodeDecodeError):
         return None
+
+
+def _named(alertmanager: Object) -> str:
+    namespace, name = key(alertmanager)
+    return described("Alertmanager", name, namespace)
 
 
 def _where(layer: Layer) -> str:

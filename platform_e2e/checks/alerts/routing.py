@@ -269,5 +269,7 @@ def _inhibition(number: int, name: str, equal: bool, layer: Layer) -> Finding:  
         f"the inhibition number {number + 1} of Alertmanager names the label {name} {what}, and no alert has it",
         f"name a label that its alerts have ({_where(layer, 'inhibit_rules')})",
     )
-    found = f"alertmanager/{next((each.name for each in layer.releases if each.chart == CHART), CHART)}"
-    return Finding(found, Promise.ALERTS, "labels that alerts have", f"no alert has {name}", cause)
+    release = next(
+        (f"release/{each.name} -n {each.namespace}" for each in layer.releases if each.chart == CHART), CHART
+    )
+    return Finding(release, Promise.ALERTS, "labels that alerts have", f"no alert has {name}", cause)
