@@ -41,6 +41,7 @@ class Deeds:
         self._kube = kube
         self._prometheus = prometheus
         self._undo = contextlib.ExitStack()
+        self._made = False
 
     @property
     def namespace(self) -> str:
@@ -50,12 +51,17 @@ class Deeds:
     def make(self) -> None:
         """Do every step; what was done of one that fails is undone by `undo`."""
         timeline.current().event("disturbance-start", f"alert {self._fault.alert}", change=self._fault.name)
+        self._made = True
         for step in self._fault.steps:
             {"patch": self._patch, "create": self._create, "delete-pods": self._delete_pods}[step.deed](step)
 
     def undo(self) -> None:
         """Put everything back, the last change first; the others too where one cannot be undone, whose error is raised then."""
-        self._undo.close()
+        try:
+            self._undo.close()
+        finally:
+            for step in self._fault.then if self._made else ():
+                self._delete_pods(step)
         timeline.current().event("disturbance-end", f"alert {self._fault.alert}")
 
     def _patch(self, step: Step) -> None:

@@ -10,7 +10,7 @@
       - patch: apps/v1/Deployment/chat -n chat-dev
         with: {spec: {replicas: 0}}
 
-What is done is undone in the opposite order, by what was there before.
+What is done is undone in the opposite order, by what was there before. Where that does not end it, `then` has further steps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ruamel.yaml.error import YAMLError
 
 from platform_e2e.errors import WrongUsage
 
-FIELDS = {"alert", "why", "do", "labels", "annotations", "parts", "needs", "interrupts"}
+FIELDS = {"alert", "why", "do", "then", "labels", "annotations", "parts", "needs", "interrupts"}
 
 DEEDS = ("patch", "create", "delete-pods")
 """What a step does; its other fields: `with` of a patch, `times` of a creation."""
@@ -63,6 +63,7 @@ class Fault:
         needs: what must work meanwhile.
         interrupts: whether the alert always fires, and the fault keeps it from its receiver.
         why: what a reader learns from it.
+        then: what is done once all is undone, such as a restart; nothing that would have to be undone itself.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Fault:
     needs: frozenset[str] = frozenset()
     interrupts: bool = False
     why: str = ""
+    then: Sequence[Step] = ()
 
 
 def load(path: Path) -> Fault:
@@ -103,7 +105,15 @@ def load(path: Path) -> Fault:
         frozenset(map(str, data.get("needs") or ())),
         data.get("interrupts") is True,
         str(data.get("why", "")),
+        tuple(_ending(path, each) for each in data.get("then") or ()),
     )
+
+
+def _ending(path: Path, item: Any) -> Step:
+    step = _step(path, item)
+    if step.deed != "delete-pods":
+        raise WrongUsage(f"{path.name}: then may only have `delete-pods: LABELS`, not {item}.")
+    return step
 
 
 def _step(path: Path, item: Any) -> Step:

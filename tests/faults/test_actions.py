@@ -103,6 +103,22 @@ def test_what_is_created_has_a_label_and_goes() -> None:
     assert kube.objects == {}
 
 
+def test_program_that_must_see_the_end_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "api-1", "namespace": "shop"}}
+    kube = Patched(DEPLOYMENT, pod)
+    ended: list[str] = []
+    monkeypatch.setattr(kube, "list", lambda *_, **__: [pod])
+    monkeypatch.setattr(kube, "delete", lambda *place, **_: ended.append(place[1]))
+    then = [Step("delete-pods", "app=api -n shop")]
+    fault = Fault("down", "Down", [Step("patch", TARGET, {"spec": {"replicas": 0}})], then=then)
+    Deeds(fault, kube.kube, prometheus()).undo()
+    assert ended == []
+    made = Deeds(fault, kube.kube, prometheus())
+    made.make()
+    made.undo()
+    assert ended == ["api-1"]
+
+
 @pytest.mark.parametrize("room", [(), (0,), (1, 2), (1e9,)])
 def test_number_of_objects_must_be_known_and_bounded(room: tuple[float, ...]) -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b"}}

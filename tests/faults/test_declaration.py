@@ -59,6 +59,7 @@ def test_fault_is_read(tmp_path: Path) -> None:
         ("  times:", "  count:", "a step is `patch: OBJECT, with: PATCH`"),
         ("labels: {namespace: shop}", "labels: [shop]", "labels must be a mapping"),
         ("do:\n", "do: ]\n", "cannot be read"),
+        ("do:\n", "then: [{create: {}}]\ndo:\n", "then may only have `delete-pods: LABELS`"),
     ],
 )
 def test_file_that_is_no_fault_is_told(before: str, after: str, told: str, tmp_path: Path) -> None:
