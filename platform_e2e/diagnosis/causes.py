@@ -196,6 +196,7 @@ CAUSES: dict[str, CauseProperties] = {
     "alert-received-otherwise": CauseProperties(_ALERTS),
     "probe-alert-not-firing": CauseProperties(_ALERTS),
     "alert-not-fired": CauseProperties(_ALERTS),
+    "alert-still-firing": CauseProperties(_ALERTS),
     "alert-not-missed": CauseProperties(_ALERTS),
     "fault-not-finished": CauseProperties(_ALERTS),
     "fault-left": CauseProperties(_ALERTS),

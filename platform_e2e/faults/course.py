@@ -233,10 +233,30 @@ class _Life:
             self._since_now()
         got = self._notified(status, BACK_SECONDS)
         if got is None:
-            return delivery.undelivered(self._expected, self._course.kube, status, BACK_SECONDS)
+            return self._unended() or delivery.undelivered(self._expected, self._course.kube, status, BACK_SECONDS)
         self._keep(got)
         self._outcome.seconds["received" if self._wanted.fault.interrupts else "cleared"] = clock("over")
         return None
+
+    def _unended(self) -> Cause | None:
+        """Return the cause of an alert that has not ended by itself; None where it has, or always fires."""
+        fault = self._wanted.fault
+        if fault.interrupts or not self._states():
+            return None
+        return Cause(
+            "alert-still-firing",
+            f"{fault.alert} still fires {BACK_SECONDS:g} s after the fault {fault.name} was undone",
+            "look what its expression still sees: a program may keep its state until it starts again, which `then` of the fault can do",
+        )
+
+    def _states(self) -> set[str]:
+        """Return in which states the alerts of the fault are; none of them is inactive."""
+        fault = self._wanted.fault
+        return {
+            each.state
+            for each in self._course.alerts()
+            if each.alert == fault.alert and _has(each.labels, fault.labels)
+        }
 
     def _since_now(self) -> None:
         old = self._expected
@@ -250,11 +270,7 @@ class _Life:
         fault = self._wanted.fault
 
         def look() -> Verdict:
-            found = {
-                each.state
-                for each in self._course.alerts()
-                if each.alert == fault.alert and _has(each.labels, fault.labels)
-            }
+            found = self._states()
             if state in found or FIRING in found:
                 return Met()
             return Pending(f"it is {', '.join(sorted(found)) or 'inactive'}")

@@ -9,8 +9,9 @@ from typing import Any
 from platform_e2e import terminal
 from platform_e2e.finding import Cause
 
-STEPS = ("pending", "firing", "received", "cleared")
-"""What must happen, in this order; the seconds of `cleared` begin with the repair, those of the others with the fault."""
+STEPS = ("pending", "firing", "missed", "received", "cleared")
+"""What can happen, in this order; the seconds of `cleared`, and of `received` after `missed`, begin with the repair, those of the others with
+the fault."""
 
 
 @dataclass

@@ -78,12 +78,13 @@ class Cluster(MemoryKube):
     def __init__(self) -> None:
         super().__init__()
         self.silent: set[str] = set()
+        self.endless = False
         self.sent: list[Notification] = []
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> bool:
         """Delete an object, and tell the end of its alert."""
         there = super().delete(kind, name, namespace)
-        if there and name.title() not in self.silent:
+        if there and not self.endless and name.title() not in self.silent:
             self._send(name.title(), "resolved")
         return there
 
@@ -110,7 +111,7 @@ def course(
     """Return the course of faults on a cluster."""
 
     def alerts() -> list[ActiveAlert]:
-        there = [key[2].title() for key in kube.objects]
+        there = [key[2].title() for key in kube.objects] or (["A"] if kube.endless else [])
         return [ActiveAlert(name, "firing", {}) for name in there if fires is None or name in fires]
 
     monkeypatch.setattr(notifications, "received", lambda _: list(kube.sent))
@@ -162,6 +163,19 @@ def test_alert_that_nobody_receives_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         made.end()
     assert cause is not None
     assert (cause.id, "Alertmanager says: connection refused" in cause.sentence) == ("alert-not-delivered", True)
+
+
+def test_alert_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACK_SECONDS", 0.1)
+    kube = Cluster()
+    kube.endless = True
+    made = course(kube, fault("a", parts="x"), monkeypatch=monkeypatch)
+    try:
+        cause = made.outcome("A").cause
+    finally:
+        made.end()
+    assert cause is not None
+    assert (cause.id, kube.objects) == ("alert-still-firing", {})
 
 
 @pytest.mark.parametrize(
