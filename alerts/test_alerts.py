@@ -19,6 +19,7 @@ QUIET_SECONDS = 180.0
 """For a platform that has just come up, or was just repaired, to have no alert pending: the last pods start, and are scraped."""
 
 
+@pytest.mark.scenario("M11")
 def test_platform_is_quiet_before(platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises) -> None:
     """Every Application is Synced and Healthy, and only what always fires does: else no alert could be told from another."""
     require([*platform.lacking().values()])
@@ -31,6 +32,7 @@ def test_platform_is_quiet_before(platform: Platform, kube: Kube, prometheus: Pr
     )
 
 
+@pytest.mark.scenario("M10")
 def test_alert_fires_is_received_and_is_over(
     alert: rules.WantedRule,
     platform: Platform,

@@ -36,6 +36,7 @@ def test_alert_reaches_a_receiver(
 
 
 @pytest.mark.judges_all
+@pytest.mark.scenario("M12")
 def test_alertmanager_has_loaded_its_configuration(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that it refuses changes nothing, and no one is told: the old one stays at work."""
     promises.report(
@@ -56,6 +57,7 @@ def test_inhibitions_name_labels_that_alerts_have(
     promises.report(alerts.routing.inhibitions(platform.layer, prometheus, kube))
 
 
+@pytest.mark.scenario("M9")
 @pytest.mark.usefixtures("loaded")
 def test_probe_alert_is_received_and_cleared(
     platform: Platform, kube: Kube, prometheus: Prometheus, namespace: str, promises: Promises

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from platform_e2e import paths
 
-DIRECTORIES = ("e2e", "contract")
+DIRECTORIES = ("e2e", "alerts", "contract")
 """Directories of the repository with tests that run on a real cluster."""
 
 OPEN = "not proven yet"
