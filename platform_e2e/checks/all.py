@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from platform_e2e.checks import applications, ignore_differences, loadbalancer, monitoring
+from platform_e2e.checks import alerts, applications, ignore_differences, loadbalancer, monitoring
 from platform_e2e.checks.application_differences import as_in_git
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.drifted_objects import compared, status_of, wanted
@@ -77,7 +77,12 @@ def run_all(context: CheckContext) -> list[Finding]:
     live = live_applications(context)
     found: dict[tuple[str, str], Finding] = {}
     told: set[str] = set()
-    for several in (_services(context, view), _monitors(context, view), _applications(context, view, live)):
+    for several in (
+        _services(context, view),
+        _monitors(context, view),
+        _alerts(context),
+        _applications(context, view, live),
+    ):
         for finding in several:
             found.setdefault((finding.object, finding.cause.id), finding)
     told |= {finding.object for finding in found.values()}
@@ -164,6 +169,19 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
         with context.skipped.skipping("checks of other monitors"):
             known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
             yield from unmonitored.unselected(view, known, TESTS, layer.aside)
+
+
+def _alerts(context: CheckContext) -> Iterator[Finding]:
+    """Yield the alerts that no receiver gets, and the inhibitions by labels that no alert has."""
+    mine = [alert for alert in alerts.of_layer(context.layer) if alert.application in context.apps]
+    asked = prometheus(context.reader, context.skipped) if mine else None
+    if asked is None:
+        return
+    with context.skipped.skipping("checks of alerts"):
+        for alert in mine:
+            yield from alerts.routing.check(alert, alerts.routing.observe(alert, asked, context.reader), context.layer)
+        if context.whole:
+            yield from alerts.routing.inhibitions(context.layer, asked, context.reader)
 
 
 def _hidden(context: CheckContext, live: Mapping[str, Object]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from platform_e2e.checks.alerts.routes import RoutesError
 from platform_e2e.checks.monitoring.prometheus import PrometheusError
 from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.kube.answers import understood
@@ -44,7 +45,7 @@ class SkippedParts:
                 raise
             self.refused.append(part)
             self.add(part, error.problem)
-        except (PrometheusError, BlockedByPromise) as error:
+        except (PrometheusError, RoutesError, BlockedByPromise) as error:
             self.add(part, error.problem)
 
     def read(self, part: str, work: Callable[[], T], otherwise: T) -> T:

@@ -47,7 +47,7 @@ class Right:
 EVERY = tuple(Promise)
 _OBJECTS = (Promise.APPLICATIONS, Promise.SELFHEAL)
 _ADDRESSES = (Promise.LOADBALANCER,)
-_METRICS = (Promise.MONITORING,)
+_METRICS = (Promise.MONITORING, Promise.ALERTS)
 
 RIGHTS: tuple[Right, ...] = (
     Right("argoproj.io", ("applications",), EVERY),
@@ -80,6 +80,7 @@ RIGHTS: tuple[Right, ...] = (
         _METRICS,
     ),
     Right("", ("services/proxy",), _METRICS, verbs=("get",), names=("prometheus-operated:9090",)),
+    Right("", ("services/proxy",), (Promise.ALERTS,), verbs=("get",), names=("alertmanager-operated:9093",)),
 )
 """All rules; none is about Secrets: releases are known by labels, SealedSecrets by their status."""
 

@@ -15,8 +15,8 @@ def test_no_rule_is_about_secrets_or_writes() -> None:
     assert role["kind"] == "ClusterRole"
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert not any("secrets" in rule["resources"] for rule in role["rules"])
-    (proxy,) = (rule for rule in role["rules"] if "services/proxy" in rule["resources"])
-    assert proxy["resourceNames"] == ["prometheus-operated:9090"]
+    proxies = [rule["resourceNames"] for rule in role["rules"] if "services/proxy" in rule["resources"]]
+    assert proxies == [["prometheus-operated:9090"], ["alertmanager-operated:9093"]]
 
 
 def test_a_promise_needs_only_its_own_rules(capsys: pytest.CaptureFixture[str]) -> None:

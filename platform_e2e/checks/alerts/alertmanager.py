@@ -5,6 +5,7 @@ The API is that of Alertmanager 0.28 (api/v2/openapi.yaml): /api/v2/status, /api
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from platform_e2e.checks.monitoring.prometheus import moment
 from platform_e2e.checks.monitoring.prometheus_replicas import Asks
 from platform_e2e.checks.rules.received import OPERATED, PORT
 from platform_e2e.errors import BrokenPlatform
-from platform_e2e.kube.errors import ApiError
+from platform_e2e.kube.errors import ApiError, Forbidden
 from platform_e2e.kube.objects import key
 
 KIND = "monitoring.coreos.com/v1/Alertmanager"
@@ -87,6 +88,8 @@ class Alertmanager:
     def _get(self, path: str) -> Any:
         try:
             return json.loads(self.client.proxy(self.namespace, self.service, PORT, path))
+        except Forbidden:
+            raise
         except (ApiError, ValueError) as error:
             raise AlertmanagerError(
                 f"service/{self.service} -n {self.namespace} must answer {path}, got {error}", "look at its pod's log"
@@ -100,6 +103,23 @@ def running(client: Asks) -> list[Alertmanager]:
         client: of the cluster.
     """
     return [Alertmanager(client, *key(service)) for service in client.list("v1/Service", labels=OPERATED)]
+
+
+def answering(client: Asks) -> list[tuple[Routing, list[Silence]]]:
+    """Return the routes and the active silences of each Alertmanager that answers; that one does not is told where an alert is lost.
+
+    Args:
+        client: of the cluster.
+
+    Raises:
+        Forbidden: the API server lets nothing be asked.
+        RoutesError: a configuration cannot be read here.
+    """
+    found = []
+    for each in running(client):
+        with contextlib.suppress(AlertmanagerError):
+            found.append((each.routing(), each.silences()))
+    return found
 
 
 def _matcher(data: Mapping[str, Any]) -> Matcher:

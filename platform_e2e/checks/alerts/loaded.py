@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 from platform_e2e.checks import helm_values
-from platform_e2e.checks.alerts.alertmanager import KIND, running
+from platform_e2e.checks.alerts.alertmanager import KIND, answering
 from platform_e2e.checks.alerts.routes import Routing
 from platform_e2e.diagnosis.objects import at, condition
 from platform_e2e.finding import Cause, Finding, Promise
@@ -52,7 +52,7 @@ def _refused(alertmanager: Object, reader: Reader) -> Iterator[str]:
         yield f"the configuration of {name} is refused: {said}"
         return
     given = _given(alertmanager, reader)
-    loaded = [each.routing() for each in running(reader) if each.namespace == key(alertmanager)[0]]
+    loaded = [routing for routing, _ in answering(reader)]
     if given is not None and loaded and given not in loaded:
         yield f"{name} has not loaded the configuration that it is given: its routes, receivers or inhibitions are others"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from platform_e2e.checks.alerts import delivery
-from platform_e2e.checks.alerts.alertmanager import running
+from platform_e2e.checks.alerts.alertmanager import answering
 from platform_e2e.checks.alerts.delivery import Expected, Stopwatch
 from platform_e2e.checks.alerts.notifications import FIRING, RESOLVED
 from platform_e2e.checks.alerts.routing import Routed
@@ -66,7 +66,7 @@ def prove(layer: Layer, kube: Kube, prometheus: Prometheus, namespace: str) -> C
     labels = selecting(namespace, kube)
     if labels is None:
         return Course({}, unknown=_unknown(layer, "no Prometheus takes a rule of a test's namespace"))
-    routings = [each.routing() for each in running(kube)]
+    routings = [routing for routing, _ in answering(kube)]
     severities = dict.fromkeys(alert.texts("labels").get("severity", "") for alert in of_layer(layer))
     for severity in severities:
         own = {"severity": severity} if severity else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from platform_e2e.checks import helm_values
-from platform_e2e.checks.alerts.alertmanager import Silence, running
+from platform_e2e.checks.alerts.alertmanager import Silence, answering
 from platform_e2e.checks.alerts.routes import Matcher, Route, Routing
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.monitoring.prometheus_replicas import Asks
@@ -72,10 +72,10 @@ def observe(alert: WantedRule, prometheus: Prometheus, client: Asks) -> Routed:
         prometheus: that evaluates it.
         client: of the cluster.
     """
-    here = running(client)
-    routings = [each.routing() for each in here]
+    here = answering(client)
+    routings = [routing for routing, _ in here]
     looked = {matcher.name for routing in routings for route in routing.root.all() for matcher in route.matchers}
-    silences = [silence for each in here for silence in each.silences()]
+    silences = [silence for _, several in here for silence in several]
     return Routed(label_sets(alert, prometheus, looked), routings, silences)
 
 
@@ -219,7 +219,7 @@ def inhibitions(layer: Layer, prometheus: Prometheus, client: Asks) -> list[Find
     """
     if not any(helm_values.of_chart(layer, CHART, "alertmanager", "config", "inhibit_rules")):
         return []
-    routings = [each.routing() for each in running(client)]
+    routings = [routing for routing, _ in answering(client)]
     rules = [(rule.query, rule.labels) for rule in prometheus.rules() if rule.state]
     known = {"alertname", *prometheus.external_labels()} | {name for _, labels in rules for name in labels}
     wanted = {name for routing in routings for each in routing.inhibitions for name in _names(each.source, each.target)}
