@@ -11,7 +11,7 @@ import pytest
 from benchmarks.reports.chromium import chromium
 from benchmarks.reports.large import large
 from platform_e2e.report import html
-from tests.fakes.made_run import hostile, red
+from tests.fakes.made_run import hostile, of_alerts, red
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -32,6 +32,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "red": html.write(red(runs / "2026-11-23T02-13-20Z-e2e-6f1d20aa")),
         "hostile": html.write(hostile(runs / "hostile")),
         "large": html.write(large(runs / "large", tests=2000, minutes=30)),
+        "alerts": html.write(of_alerts(runs / "alerts")),
         "empty": html.write(runs),
     }
 

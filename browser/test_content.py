@@ -106,13 +106,26 @@ def test_markup_in_names_does_nothing(opened: Callable[..., Page]) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 320])
-@pytest.mark.parametrize("name", ["red", "hostile"])
+@pytest.mark.parametrize("name", ["red", "hostile", "alerts"])
 def test_nothing_is_wider_than_a_phone(opened: Callable[..., Page], name: str, width: int) -> None:
     """With every part open."""
     page = opened(name, width=width, height=800)
     page.evaluate("document.querySelectorAll('details').forEach((box) => (box.open = true))")
     page.wait_for_selector("#list button")
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_each_alert_has_a_line_with_its_way(opened: Callable[..., Page]) -> None:
+    """On a phone each field says what it is."""
+    page = opened("alerts")
+    assert page.locator("#alerts tbody tr").count() == 2
+    first = page.locator("#alerts tbody tr").first
+    assert first.locator("td").all_inner_texts() == [
+        "yes", "yes", "", "yes", "on-call", "3.0 s", "1 min 03 s", "", "1 min 04 s", "4.2 s",
+    ]  # fmt: skip
+    small = opened("alerts", width=390)
+    label = small.evaluate("getComputedStyle(document.querySelector('#alerts td'), '::before').content")
+    assert label == '"Parsed"'
 
 
 def test_on_paper_it_is_light_and_without_what_only_a_screen_can_use(opened: Callable[..., Page]) -> None:

@@ -414,6 +414,25 @@ def history() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def of_alerts(directory: Path) -> Path:
+    """Make the directory of a run that made two alerts fire; one went the whole way, the other was not over."""
+    made = Made(directory)
+    real, rule = (
+        "alerts/test_alerts.py::test_alert_fires_is_received_and_is_over",
+        "e2e/test_rules.py::test_rule_reads_what_there_is",
+    )
+    for number, name in enumerate(("AddressPoolExhausted", "MetalLBConfigStale")):
+        case = f"[monitoring/metallb-metallb-{name}]"
+        steps = {"pending_seconds": 3.0, "firing_seconds": 62.8, "received_seconds": 64.1}
+        over = {} if number else {"cleared_seconds": 4.2}
+        made.test(1.0, 0.5, f"{rule}{case}", promise="rules")
+        made.test(
+            2.0, 70.0, f"{real}{case}", "failed" if number else "passed", promise="alerts",
+            figures={**steps, **over, "receiver": "on-call"},
+        )  # fmt: skip
+    return made.write()
+
+
 def hostile(directory: Path) -> Path:
     """Make the red run with markup in every text, every name and one file's name."""
     red(directory)
