@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Prerequisites
-from platform_e2e.testing import Kube, Platform, Promises
+from platform_e2e.testing import Kube, Platform, Promises, require
 from platform_e2e.testing.checks import Prometheus, alerts, rules, until_no_findings
 
 pytestmark = [pytest.mark.promise("alerts"), pytest.mark.usefixtures("stack")]
@@ -32,6 +32,9 @@ def test_alert_reaches_a_receiver(
     """The routes of the live Alertmanager lead it, with its labels and those of its series, to a receiver with an integration."""
     layer = prerequisites.platform.layer
     seen = alerts.routing.observe(alert, prometheus, kube)
+    if not seen.routings:
+        require(rules.lost(layer, prometheus, kube))
+        promises.report(unknown=alerts.routing.unasked(alert))
     promises.report(alerts.routing.check(alert, seen, layer), figures={"receivers": ", ".join(seen.receivers)})
 
 
@@ -64,4 +67,6 @@ def test_probe_alert_is_received_and_cleared(
 ) -> None:
     """A rule that fires always is loaded, fires, is received with its labels and its text, and its end is received, too."""
     course = alerts.probe.prove(platform.layer, kube, prometheus, namespace)
+    if course.unknown is not None:
+        require(rules.lost(platform.layer, prometheus, kube))
     promises.report(course.findings, course.figures, course.unknown)

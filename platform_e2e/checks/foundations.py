@@ -28,7 +28,7 @@ WAITS = "waits for"
 
 STANDS_ON: dict[str, tuple[Promise, ...]] = {
     "metallb": (Promise.LOADBALANCER,),
-    "kube-prometheus-stack": (Promise.MONITORING,),
+    "kube-prometheus-stack": (Promise.MONITORING, Promise.RULES, Promise.ALERTS, Promise.DASHBOARDS),
     "argo-cd": (Promise.APPLICATIONS, Promise.SELFHEAL, Promise.ENVIRONMENTS),
     "sealed-secrets": (Promise.APPLICATIONS,),
 }

@@ -15,7 +15,8 @@ from platform_e2e.checks.monitoring.prometheus_replicas import Asks
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.foundations.alertmanager_settings import CHART
-from platform_e2e.layer import Layer
+from platform_e2e.layer import Layer, NotJudged
+from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import Expression, PromQLError, parse
 
 SILENT = timedelta(days=7)
@@ -149,6 +150,17 @@ def check(alert: WantedRule, seen: Routed, layer: Layer, now: datetime | None = 
     return [
         Finding(str(alert.rendered), Promise.ALERTS, "a receiver gets it", observed, located, {"alert": alert.alert})
     ]
+
+
+def unasked(alert: WantedRule) -> NotJudged:
+    """Return what is not proven of an alert where no Alertmanager tells its routes.
+
+    Args:
+        alert: of the layer.
+    """
+    where = alert.rendered
+    problem = f"no Alertmanager tells which receiver gets {alert}"
+    return NotJudged(str(where), Reason.ALERT, problem, "look at the pods of Alertmanager", where.file, where.line, ())
 
 
 def _unrouted(alert: WantedRule, seen: Routed, layer: Layer) -> tuple[str, Cause]:
