@@ -80,8 +80,7 @@ class Phases:
         """Install or verify the foundations; return the ready ones, and the failures of the others."""
         helm = self.built.path("helm")
         if any(release.chart == alertmanager_settings.CHART for release in self.releases):
-            for each in alert_receiver.manifests(argocd_image(self.facts, self.layer)):
-                self.kube.apply(each)
+            receive_alerts(self.kube, self.facts, self.layer)
         found = install_foundations(
             self.kube,
             self.facts,
@@ -163,6 +162,12 @@ def argocd_image(facts: ClusterFacts, layer: Layer) -> str:
     argocd = CHARTS["argo-cd"].images["argocd"]
     pinned = [release.app_version for release in layer.releases if release.chart == "argo-cd"]
     return str(replace(argocd, tag=pinned[0]) if pinned and from_registry(facts) else argocd)
+
+
+def receive_alerts(kube: Kube, facts: ClusterFacts, layer: Layer) -> None:
+    """Start what takes the place of Alertmanager's receivers, without waiting for its pod."""
+    for each in alert_receiver.manifests(argocd_image(facts, layer)):
+        kube.apply(each)
 
 
 def git_server(kube: Kube, facts: ClusterFacts, layer: Layer, kubectl: Path) -> GitServer:

@@ -69,6 +69,7 @@ class Stage:
             "bringup.Kube.from_kubeconfig": lambda _: contextlib.nullcontext(view),
             "bringup_phases.install_foundations": self.install,
             "bringup_phases.git_server": lambda *_: "git",
+            "bringup_phases.receive_alerts": lambda *_: None,
             "bringup_phases.load_own_images": lambda *_: None,
             "bringup_phases.deploy": self.deploy,
         }.items():
