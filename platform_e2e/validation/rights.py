@@ -72,6 +72,7 @@ RIGHTS: tuple[Right, ...] = (
             "alertmanagers",
             "podmonitors",
             "probes",
+            "prometheusagents",
             "prometheuses",
             "prometheusrules",
             "scrapeconfigs",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.kube.errors import api_error
+from platform_e2e.layer.durations import seconds_of
 
 
 def answering(data: Any, *, path: str, parameters: Mapping[str, str] | None = None) -> Prometheus:

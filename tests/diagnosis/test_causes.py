@@ -97,12 +97,13 @@ def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
     }  # fmt: skip
     # Not monitor-no-endpoints, though selectors say it too: a pod that has no node or volume has no address.
     assert {cause for cause, known in CAUSES.items() if known.symptom is Symptom.CONFIGURATION} == {
+        "alertmanager-config-namespace-unselected", "alertmanager-config-rejected", "alertmanager-config-unselected",
         "loadbalancer-address-outside-pools", "loadbalancer-address-taken", "loadbalancer-class-missing",
         "loadbalancer-no-pool", "loadbalancer-other-class", "loadbalancer-pool-full", "loadbalancer-pool-not-allowed",
         "loadbalancer-pool-unknown", "loadbalancer-refused", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
         "monitor-namespace-unselected", "monitor-pod-unmatched", "monitor-port-name", "monitor-rejected",
-        "monitor-service-unmatched", "monitor-target-port", "monitor-unselected",
-        "rule-namespace-unselected", "rule-rejected", "rule-unselected",
+        "monitor-service-unmatched", "monitor-target-port", "monitor-unselected", "probe-rejected",
+        "rule-namespace-unselected", "rule-rejected", "rule-unselected", "scrape-config-rejected",
     }  # fmt: skip
 
 

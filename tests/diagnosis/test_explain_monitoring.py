@@ -8,13 +8,14 @@ import pytest
 from platform_e2e import paths
 from platform_e2e.breaks.declaration import load
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.monitoring import seconds_of, without_monitor
+from platform_e2e.diagnosis.explain.monitoring import without_monitor
 from platform_e2e.diagnosis.explain.monitors import matched_services, selected_by
 from platform_e2e.diagnosis.explain.scrapes import miscounted, undelivered
 from platform_e2e.diagnosis.explain.targets import takes
 from platform_e2e.diagnosis.objects import since
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
+from platform_e2e.layer.durations import seconds_of
 from tests.fakes.monitoring import endpoint_slice, monitor, prometheus, service
 from tests.fakes.recorded_view import RecordedView, made
 

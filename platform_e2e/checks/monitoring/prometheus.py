@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import BrokenPlatform
 from platform_e2e.kube.errors import Invalid
 from platform_e2e.layer import yamlfile
+from platform_e2e.layer.durations import seconds_of
 
 Get = Callable[[str, Mapping[str, str]], bytes]
 """Takes a path and parameters, returns the body of the answer."""
@@ -57,6 +57,40 @@ class ScrapeTarget:
     def identity(self) -> frozenset[tuple[str, str]]:
         """Return its labels as what a series of it is recognised by."""
         return frozenset(self.labels.items())
+
+
+@dataclass(frozen=True)
+class DroppedTarget:
+    """One address that Prometheus has discovered and does not scrape.
+
+    Attributes:
+        pool: whose relabelling drops it.
+        namespace: of what was discovered.
+        service: whose endpoint it is; empty for what a PodMonitor discovers.
+        pod: that has the address; empty where it is of none.
+        port: name of the endpoint's port, or without a Service of the container's.
+        phase: of the pod; empty where it is of none.
+    """
+
+    pool: str
+    namespace: str
+    service: str
+    pod: str
+    port: str
+    phase: str
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How the last loading of the configuration ended.
+
+    Attributes:
+        good: whether it could be loaded; if not, the one before is still in use.
+        at: when one was loaded last.
+    """
+
+    good: bool
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -167,6 +201,26 @@ class Prometheus:
             for entry in data["activeTargets"]
         ]
 
+    def dropped(self) -> list[DroppedTarget]:
+        """Return every address that it has discovered and does not scrape; none where it keeps none (keep_dropped_targets)."""
+        data = self._data("/api/v1/targets", state="dropped")
+        return [
+            dropped_of(str(entry.get("scrapePool", "")), entry["discoveredLabels"]) for entry in data["droppedTargets"]
+        ]
+
+    def loadings(self) -> list[Loading]:
+        """Return how each of its processes has loaded its configuration last (/api/v1/status/runtimeinfo)."""
+        data = self._data("/api/v1/status/runtimeinfo")
+        return [Loading(bool(data["reloadConfigSuccess"]), moment(data["lastConfigTime"]))]
+
+    def label_counts(self, selector: str) -> dict[str, int]:
+        """Return for each metric of a selector how many labels its series have at most, without the name."""
+        found: dict[str, int] = {}
+        for labels in self._data("/api/v1/series", **{"match[]": selector}):
+            name = str(labels.get("__name__", ""))
+            found[name] = max(found.get(name, 0), len(labels) - 1)
+        return found
+
     def query(self, expression: str) -> list[Sample]:
         """Return what an expression is now.
 
@@ -255,6 +309,22 @@ class Prometheus:
         prefix = "- job_name:"
         lines = (line.strip() for line in text.splitlines())
         return {line.removeprefix(prefix).strip().strip("'\"") for line in lines if line.startswith(prefix)}
+
+
+def dropped_of(pool: str, labels: Mapping[str, str]) -> DroppedTarget:
+    """Return what the labels say that a discovery in Kubernetes has found (Prometheus 3, discovery/kubernetes)."""
+
+    def meta(*names: str) -> str:
+        return next((labels[key] for name in names if (key := f"__meta_kubernetes_{name}") in labels), "")
+
+    return DroppedTarget(
+        pool,
+        meta("namespace"),
+        meta("service_name"),
+        meta("pod_name"),
+        meta("endpoint_port_name", "endpointslice_port_name", "pod_container_port_name"),
+        meta("pod_phase"),
+    )
 
 
 def _past(text: str | None) -> datetime | None:

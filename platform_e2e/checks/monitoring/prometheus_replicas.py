@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from platform_e2e.checks.monitoring.prometheus import ActiveAlert, LoadedRule, Prometheus, Sample, ScrapeTarget
+from platform_e2e.checks.monitoring.prometheus import (
+    ActiveAlert,
+    DroppedTarget,
+    LoadedRule,
+    Loading,
+    Prometheus,
+    Sample,
+    ScrapeTarget,
+)
 from platform_e2e.diagnosis.objects import condition, labels_of
 from platform_e2e.kube.objects import Object, key
 
@@ -108,6 +116,26 @@ class Together(Prometheus):
             for shards in self._replicas
         ]
         return [min((each[name] for each in seen), key=_bad) for name in _in_all(seen)]
+
+    def dropped(self) -> list[DroppedTarget]:
+        """Return what one of the replicas does not scrape: what a shard drops another one of them takes."""
+        found: dict[DroppedTarget, None] = {}
+        for shards in self._replicas:
+            every = [set(shard.dropped()) for shard in shards]
+            found |= dict.fromkeys(each for each in every[0] if all(each in others for others in every))
+        return list(found)
+
+    def loadings(self) -> list[Loading]:
+        """Return how each of them has loaded its configuration last."""
+        return [loading for shard in self._shards for loading in shard.loadings()]
+
+    def label_counts(self, selector: str) -> dict[str, int]:
+        """Return for each metric the most labels that its series have at one of them."""
+        found: dict[str, int] = {}
+        for shard in self._shards:
+            for name, number in shard.label_counts(selector).items():
+                found[name] = max(found.get(name, 0), number)
+        return found
 
     def query(self, expression: str) -> list[Sample]:
         """Return what an expression is at every replica, the least where they differ."""

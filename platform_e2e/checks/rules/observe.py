@@ -10,7 +10,6 @@ from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, Sc
 from platform_e2e.checks.monitoring.series import Missing, missing
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain import explain
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.diagnosis.explain.monitors import (
     RULE_KIND,
     RULER_KIND,
@@ -21,6 +20,7 @@ from platform_e2e.diagnosis.objects import at, changed_at, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import Expression, Join, PromQLError, parse, same
 
 RATES = frozenset({"rate", "irate", "increase"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from platform_e2e.diagnosis.explain import (
     applications,
     controller_messages,
+    discovery_rights,
     ingresses,
     loadbalancer,
     metallb_l2,
@@ -22,6 +23,7 @@ from platform_e2e.diagnosis.registry import explain
 __all__ = [
     "applications",
     "controller_messages",
+    "discovery_rights",
     "explain",
     "ingresses",
     "loadbalancer",

@@ -14,11 +14,12 @@ from platform_e2e.diagnosis.explain import ports
 from platform_e2e.diagnosis.explain.metallb_l2 import SPEAKER, no_speaker
 from platform_e2e.diagnosis.explain.monitors import (
     MONITOR_KINDS,
-    PROMETHEUS_KIND,
     SELECTED_KINDS,
     Entry,
+    agents_of,
     chooses,
     entries,
+    every,
     everything,
     in_reach,
     is_of_pods,
@@ -31,6 +32,7 @@ from platform_e2e.diagnosis.explain.monitors import (
     rules_of,
     selected_by,
     takes_labels,
+    taking_kind,
 )
 from platform_e2e.diagnosis.explain.services import nothing_made, nothing_ready
 from platform_e2e.diagnosis.explain.targets import takes, targets_per_pod
@@ -53,6 +55,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.layer.durations import seconds_of
 
 REJECTED = "InvalidConfiguration"
 """Reason of the operator's event about an object that it leaves out (pkg/operator/operator.go, InvalidConfigurationEvent)."""
@@ -65,26 +68,33 @@ MISSING = re.compile(
 LOOKBACK_SECONDS = 300.0
 """How old a sample may be for a query to see it (Prometheus 3, --query.lookback-delta)."""
 
-DURATION = re.compile(r"(\d+)(ms|[ywdhms])")
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0, "y": 365 * 86400.0}
-"""A duration as Prometheus writes it, `1m30s` (prometheus/common, model.ParseDuration)."""
+
+CALLED = {"PrometheusRule": "rule", "AlertmanagerConfig": "alertmanager-config"}
+"""How the causes of a kind begin; those of what scrapes with `monitor`."""
 
 
 def _id(monitor: Object, what: str) -> str:
-    """Return the cause of what holds for monitors and for rules."""
-    return f"{'rule' if monitor['kind'] == 'PrometheusRule' else 'monitor'}-{what}"
+    """Return the cause of what holds for all that is selected."""
+    return f"{CALLED.get(str(monitor['kind']), 'monitor')}-{what}"
+
+
+def _of(taker: str) -> str:
+    return f"{taker}'" if taker.endswith("s") else f"{taker}'s"
 
 
 @explains(*SELECTED_KINDS)
 def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus takes the monitor, for its labels."""
-    everyone = view.list(PROMETHEUS_KIND)
+    if selected_by(monitor, view) or agents_of(monitor, view):
+        return None
+    taker = taking_kind(monitor).rpartition("/")[2]
+    everyone = every(taking_kind(monitor), view)
     if any(takes_labels(prometheus, monitor) for prometheus in everyone):
         return None
     if not everyone:
         return Cause(
             _id(monitor, "unselected"),
-            f"there is no Prometheus that could take {name_of(monitor)}",
+            f"there is no {taker} that could take {name_of(monitor)}",
             "look at the release kube-prometheus-stack",
         )
     field = rules_of(monitor).selector
@@ -98,9 +108,9 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
     remedy = (
         f"give the {monitor['kind']} the labels that {field} asks for"
         if any(selector is not None for _, selector in selectors)
-        else f"set {field} in the values of Prometheus' release; `{{}}` takes every {monitor['kind']}"
+        else f"set {field} in the values of {_of(taker)} release; `{{}}` takes every {monitor['kind']}"
     )
-    sentence = f"no Prometheus selects {name_of(monitor)}: {lacking}"
+    sentence = f"no {taker} selects {name_of(monitor)}: {lacking}"
     wanted: Mapping[str, Any] = next((selector for _, selector in selectors if selector is not None), {})
     differing = unmet(wanted, labels_of(monitor))
     label = differing[1:] if differing[:1] == ("matchLabels",) else ()
@@ -110,21 +120,22 @@ def unselected(monitor: Object, view: ReadApi) -> Cause | None:
 @explains(*SELECTED_KINDS)
 def namespace_unselected(monitor: Object, view: ReadApi) -> Cause | None:
     """No Prometheus looks into its namespace."""
-    if selected_by(monitor, view):
+    if selected_by(monitor, view) or agents_of(monitor, view):
         return None
     namespace, field = key(monitor)[0], rules_of(monitor).namespaces
+    taker = taking_kind(monitor).rpartition("/")[2]
     labels = labels_of(view.get("v1/Namespace", namespace) or {})
     looking = "; ".join(
         f"{name_of(p)} looks only where the namespace has {listed(mismatches(selector, labels))}"
         if (selector := at(p, "spec", field)) is not None
         else f"{name_of(p)} looks into its own only"
-        for p in view.list(PROMETHEUS_KIND)
+        for p in every(taking_kind(monitor), view)
         if takes_labels(p, monitor)
     )
     return Cause(
         _id(monitor, "namespace-unselected"),
-        f"no Prometheus looks into namespace {namespace} for {name_of(monitor)}: {looking}",
-        f"widen {field} in the values of Prometheus' release, or label the namespace as it asks",
+        f"no {taker} looks into namespace {namespace} for {name_of(monitor)}: {looking}",
+        f"widen {field} in the values of {_of(taker)} release, or label the namespace as it asks",
     )
 
 
@@ -147,15 +158,30 @@ def rejected(monitor: Object, view: ReadApi) -> Cause | None:
     """The operator finds it invalid and leaves it out of what Prometheus is given."""
     namespace, name = key(monitor)
     events = of_now(view.events(kind_of(monitor), name, namespace), monitor)
-    told = [one_line(event) for event in events if event.get("reason") == REJECTED]
+    told = [one_line(event) for event in events if event.get("reason") == REJECTED] or _not_accepted(monitor)
     if not told or _there_now(told[-1], namespace, view):
         return None
+    taker = taking_kind(monitor).rpartition("/")[2]
     return Cause(
-        _id(monitor, "rejected"),
+        {"Probe": "probe-rejected", "ScrapeConfig": "scrape-config-rejected"}.get(
+            str(monitor["kind"]), _id(monitor, "rejected")
+        ),
         f"the Prometheus operator leaves out {name_of(monitor)}: {told[-1].partition('invalid configuration: ')[2] or told[-1]}",
-        f"{_missing_remedy(told[-1], namespace)}; Prometheus goes on without this {monitor['kind']}",
+        f"{_missing_remedy(told[-1], namespace)}; {taker} goes on without this {monitor['kind']}",
         field=keys_to({"spec": monitor.get("spec")}, missing["name"]) if (missing := MISSING.search(told[-1])) else (),
     )
+
+
+def _not_accepted(monitor: Object) -> list[str]:
+    """Return what the status says where the operator writes it there (its gate StatusForConfigurationResources)."""
+    current = (monitor.get("metadata") or {}).get("generation")
+    return [
+        " ".join(str(each.get("message")).split())
+        for binding in at(monitor, "status", "bindings") or ()
+        for each in binding.get("conditions") or ()
+        if (each.get("type"), each.get("status")) == ("Accepted", "False")
+        and each.get("observedGeneration") in {None, current}
+    ]
 
 
 def _missing_remedy(message: str, namespace: str) -> str:
@@ -304,11 +330,6 @@ def seldom(monitor: Object, _view: ReadApi) -> Cause | None:
                 field=("spec", rules_of(monitor).entries, index, "interval"),
             )
     return None
-
-
-def seconds_of(duration: str) -> float:
-    """Return how long a duration is that is written as in a ServiceMonitor; 0 where none is written."""
-    return sum(int(number) * UNITS[unit] for number, unit in DURATION.findall(duration))
 
 
 def without_monitor(service: Object, ports: Sequence[str]) -> Cause:

@@ -1,6 +1,7 @@
 """Selection of and by ServiceMonitors and PodMonitors; `targets` has the ports that they take.
 
 The rules are those of prometheus-operator 0.88.0: pkg/prometheus/resource_selector.go for which monitors a Prometheus takes,
+pkg/alertmanager/operator.go (selectAlertmanagerConfigs) for which AlertmanagerConfigs an Alertmanager does, and
 pkg/prometheus/promcfg.go (getNamespacesFromNamespaceSelector) for where a monitor looks.
 """
 
@@ -24,9 +25,13 @@ PROBE_KIND = "monitoring.coreos.com/v1/Probe"
 SCRAPE_CONFIG_KIND = "monitoring.coreos.com/v1alpha1/ScrapeConfig"
 SCRAPING_KINDS = (*MONITOR_KINDS, PROBE_KIND, SCRAPE_CONFIG_KIND)
 """What tells a Prometheus what to scrape, where it selects it."""
-SELECTED_KINDS = (*SCRAPING_KINDS, RULE_KIND)
-"""What a Prometheus takes only where it selects it."""
+ALERTMANAGER_CONFIG_KIND = "monitoring.coreos.com/v1alpha1/AlertmanagerConfig"
+SELECTED_KINDS = (*SCRAPING_KINDS, RULE_KIND, ALERTMANAGER_CONFIG_KIND)
+"""What a Prometheus or an Alertmanager takes only where it selects it."""
 PROMETHEUS_KIND = "monitoring.coreos.com/v1/Prometheus"
+AGENT_KIND = "monitoring.coreos.com/v1alpha1/PrometheusAgent"
+"""Scrapes, and sends on what it gets: it answers no query and evaluates no rule."""
+ALERTMANAGER_KIND = "monitoring.coreos.com/v1/Alertmanager"
 RULER_KIND = "monitoring.coreos.com/v1/ThanosRuler"
 """Evaluates rules in the place of a Prometheus; it selects them by fields of the same names."""
 
@@ -60,6 +65,7 @@ RULES = {
     "PrometheusRule": Rules("ruleSelector", "ruleNamespaceSelector", "groups", "", ""),
     "Probe": Rules("probeSelector", "probeNamespaceSelector", "", "probe", ""),
     "ScrapeConfig": Rules("scrapeConfigSelector", "scrapeConfigNamespaceSelector", "", "scrapeConfig", ""),
+    "AlertmanagerConfig": Rules("alertmanagerConfigSelector", "alertmanagerConfigNamespaceSelector", "", "", ""),
 }
 
 _MONITORS = frozenset(kind for kind, rules in RULES.items() if rules.chosen)
@@ -113,9 +119,37 @@ def every(kind: str, view: ReadApi) -> Sequence[Object]:
         return ()
 
 
-def selected_by(monitor: Object, view: ReadApi, kind: str = PROMETHEUS_KIND) -> list[Object]:
-    """Return the Prometheus objects, or those of another kind, that take a monitor or a rule."""
-    return [each for each in every(kind, view) if takes_labels(each, monitor) and _takes_namespace(each, monitor, view)]
+def taking_kind(monitor: Object) -> str:
+    """Return the kind of the objects that select an object of this kind."""
+    return ALERTMANAGER_KIND if monitor["kind"] == "AlertmanagerConfig" else PROMETHEUS_KIND
+
+
+def selected_by(monitor: Object, view: ReadApi, kind: str = "") -> list[Object]:
+    """Return the objects that take a monitor, a rule or an AlertmanagerConfig.
+
+    Args:
+        monitor: that is to be taken.
+        view: of the cluster.
+        kind: of those that may take it; by default Prometheus, of an AlertmanagerConfig Alertmanager.
+    """
+    return [
+        each
+        for each in every(kind or taking_kind(monitor), view)
+        if _names(each, monitor) or (takes_labels(each, monitor) and _takes_namespace(each, monitor, view))
+    ]
+
+
+def agents_of(monitor: Object, view: ReadApi) -> list[Object]:
+    """Return the PrometheusAgents that take a monitor; they take no rules."""
+    scraped = monitor["kind"] in {kind.rpartition("/")[2] for kind in SCRAPING_KINDS}
+    return selected_by(monitor, view, AGENT_KIND) if scraped else []
+
+
+def _names(alertmanager: Object, monitor: Object) -> bool:
+    """Tell whether an Alertmanager names an AlertmanagerConfig of its namespace as its own configuration."""
+    namespace, name = key(monitor)
+    named = at(alertmanager, "spec", "alertmanagerConfiguration", "name")
+    return monitor["kind"] == "AlertmanagerConfig" and (key(alertmanager)[0], named) == (namespace, name)
 
 
 def takes_labels(prometheus: Object, monitor: Object) -> bool:

@@ -63,6 +63,16 @@ REMEDIES = (
 """What to do about an error of a scrape, and the endpoint's field, by what Prometheus quotes (Go's net/http, crypto/tls and net; Prometheus 3, scrape)."""
 
 
+LIMITS = (
+    (r"sample limit exceeded", "sampleLimit", "samples"),
+    (r"label_limit exceeded", "labelLimit", "labels of a series"),
+    (r"label_name_length_limit exceeded", "labelNameLengthLimit", "letters of a label's name"),
+    (r"label_value_length_limit exceeded", "labelValueLengthLimit", "letters of a label's value"),
+    (r"body size limit exceeded", "bodySizeLimit", "bytes"),
+)
+"""What Prometheus quotes of a scrape that is more than the monitor allows, the field of its spec, and what is too many (scrape/scrape.go)."""
+
+
 @dataclass(frozen=True)
 class ScrapedPorts:
     """The ports behind an endpoint of a monitor.
@@ -130,6 +140,15 @@ def scrape_error(
     found = (
         f"Prometheus finds {first}{others} through {name_of(monitor)} and cannot scrape it: {error or 'no error given'}"
     )
+    limit = next(((field, what) for pattern, field, what in LIMITS if re.search(pattern, error)), None)
+    if limit is not None:
+        field, what = limit
+        return Cause(
+            "scrape-over-limit",
+            f"{found}; Prometheus leaves out the whole scrape of a target with more {what} than spec.{field} of the monitor says",
+            f"raise spec.{field} of the {monitor['kind']}, or drop what is too much in the application",
+            field=("spec", field),
+        )
     if makers:
         chosen = "the PodMonitor" if is_of_pods(monitor) else "the Service"
         return Cause(
@@ -204,6 +223,29 @@ def miscounted(monitor: Object, pool: str, pods: Sequence[str], wanted: int, who
         f"look for pods that {chosen} selects besides those of the workload"
         if len(pods) > wanted
         else "look for pods of the workload that do not run, or do not carry the labels of its template",
+    )
+
+
+def relabelled(monitor: Object, index: int, dropped: Sequence[str]) -> Cause:
+    """Return the cause of targets that a monitor selects and that relabelling drops.
+
+    Args:
+        monitor: that selects them.
+        index: of its endpoint.
+        dropped: some of them, by the names of their pods or Services.
+    """
+    field = f"spec.{rules_of(monitor).entries}[{index}].relabelings"
+    rules = [
+        f"{rule['action']} by {listed(rule.get('sourceLabels') or [], 'no label')}"
+        for rule in entries(monitor)[index].get("relabelings") or ()
+        if rule.get("action") in DROPPING
+    ]
+    by = f"its {field} drop them: {listed(rules)}" if rules else "it has no relabelings that drop: Prometheus' own do"
+    return Cause(
+        "monitor-targets-dropped",
+        f"{name_of(monitor)} selects {listed(dropped)}, and Prometheus discovers and does not scrape it; {by}",
+        f"correct {field}" if rules else "look at scrapeClasses and shards of the Prometheus",
+        field=("spec", rules_of(monitor).entries, index, "relabelings"),
     )
 
 
