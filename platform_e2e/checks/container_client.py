@@ -39,6 +39,10 @@ class Asker(Protocol):
         """Open a TCP connection and close it again, so many times."""
         ...
 
+    def talk(self, address: str, probe: Probe, path: str, times: int = 1) -> ProbeResult:
+        """Send a message over a WebSocket and wait for an answer, so many times."""
+        ...
+
 
 @dataclass(frozen=True)
 class Here:
@@ -63,6 +67,10 @@ class Here:
     def connect(self, address: str, port: int, times: int = 1) -> ProbeResult:
         """Open a TCP connection and close it again, so many times."""
         return external_client.several(lambda: external_client.connect(address, port), times)
+
+    def talk(self, address: str, probe: Probe, path: str, times: int = 1) -> ProbeResult:
+        """Send a message over a WebSocket and wait for an answer, so many times."""
+        return external_client.several(lambda: external_client.talk(address, probe, path), times)
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,13 @@ class Container:
             what="connect",
             address=address,
             port=port,
+        )
+
+    def talk(self, address: str, probe: Probe, path: str, times: int = 1) -> ProbeResult:
+        """Send a message over a WebSocket and wait for an answer, so many times."""
+        where = {"scheme": probe.scheme, "address": address, "port": probe.port, "path": path}
+        return self._several(
+            lambda said: external_client.talked(address, probe, path, said), times, what="websocket", **where
         )
 
     def _several(self, judged: Callable[[dict[str, Any]], ProbeResult], times: int, **asked: Any) -> ProbeResult:

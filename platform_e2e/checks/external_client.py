@@ -136,6 +136,17 @@ def connect(address: str, port: int) -> ProbeResult:
     return connected(address, port, network_probe.connect(address, port, TIMEOUT))
 
 
+def talk(address: str, probe: Probe, path: str) -> ProbeResult:
+    """Send one message over a WebSocket of the Service that a probe asks, and wait for an answer."""
+    return talked(address, probe, path, network_probe.websocket(probe.scheme, address, probe.port, path, TIMEOUT))
+
+
+def talked(address: str, probe: Probe, path: str, said: Mapping[str, Any]) -> ProbeResult:
+    """Return what became of a message, from what `network_probe.websocket` says of it here or in a container."""
+    problem = str(said.get("problem", ""))
+    return ProbeResult("WebSocket", url_of(address, replace(probe, path=path)), problem, not problem, said["seconds"])
+
+
 def connected(address: str, port: int, said: Mapping[str, Any]) -> ProbeResult:
     """Return what became of a connection, from what `network_probe.connect` says of it here or in a container."""
     problem = str(said.get("problem", ""))

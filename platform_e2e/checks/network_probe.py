@@ -121,6 +121,44 @@ def get(scheme: str, address: str, port: int, path: str, timeout: float) -> dict
     return {"status": answer.status, "body": body, "seconds": time.monotonic() - start}
 
 
+def websocket(scheme: str, address: str, port: int, path: str, timeout: float) -> dict[str, Any]:
+    """Send one text message over a WebSocket of its own and wait for one frame, or say why none comes (RFC 6455)."""
+    start = time.monotonic()
+    asked = (
+        f"GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: cGxhdGZvcm0tZTJlLWtleQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    try:
+        with socket.create_connection((address, port), timeout=timeout) as plain:
+            # An address out of a pool has no certificate to verify.
+            connection = ssl._create_unverified_context().wrap_socket(plain) if scheme == "https" else plain  # noqa: S323, SLF001
+            connection.sendall(asked.encode())
+            head = b""
+            while b"\r\n\r\n" not in head and (more := connection.recv(4096)):
+                head += more
+            status = head.split(b"\r\n", 1)[0].decode(errors="replace")
+            if " 101 " not in f"{status} ":
+                return {"problem": f"it answers `{status}`", "seconds": time.monotonic() - start}
+            connection.sendall(_TEXT_FRAME)
+            if not connection.recv(2):
+                return {"problem": "it ends the connection without a message", "seconds": time.monotonic() - start}
+    except OSError as error:
+        return {
+            "problem": error.strerror or str(error) or type(error).__name__,
+            "seconds": time.monotonic() - start,
+        }
+    return {"seconds": time.monotonic() - start}
+
+
+_MASK = b"\x00\x00\x00\x00"
+"""Each byte of a client's frame is combined with it; with zeros it stays what it is."""
+
+_TEXT = b"platform-e2e"
+
+_TEXT_FRAME = bytes((0x81, 0x80 | len(_TEXT))) + _MASK + _TEXT
+"""One whole text message of a client (RFC 6455, section 5.2)."""
+
+
 def connect(address: str, port: int, timeout: float) -> dict[str, Any]:
     """Open a TCP connection and close it again."""
     start = time.monotonic()
@@ -152,13 +190,14 @@ def serve(asked: dict[str, Any]) -> dict[str, Any]:
     """Do what a request asks for.
 
     Args:
-        asked: `what` is `who_has`, `get` or `connect`; the rest are that function's arguments, for the last two those of
-            `again` beside them.
+        asked: `what` is `who_has`, `get`, `connect` or `websocket`; the rest are that function's arguments, for the last three
+            those of `again` beside them.
     """
     what = asked.pop("what")
-    if what in {"get", "connect"}:
+    several: dict[str, Any] = {"get": get, "connect": connect, "websocket": websocket}
+    if what in several:
         times, patience = asked.pop("times", 1), asked.pop("patience", 0.0)
-        return again(lambda: (get if what == "get" else connect)(**asked), times, patience)
+        return again(lambda: several[what](**asked), times, patience)
     wanted = IPv4Address(asked["wanted"])
     frame = request_frame(mac_of(asked["interface"]), IPv4Address(asked["source"]), wanted)
     with open_packets(asked["interface"]) as packets:

@@ -11,7 +11,7 @@ from platform_e2e.addresses import AddressRange
 from platform_e2e.finding import Promise
 from platform_e2e.layer.errors import OddShape
 from platform_e2e.layer.objects import Rendered
-from platform_e2e.layer.own_annotations import PROBE, SERIES
+from platform_e2e.layer.own_annotations import PROBE, SERIES, WEBSOCKET
 from platform_e2e.layer.probe import Probe, probe_of
 
 ADDRESSES = ("metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs")
@@ -54,12 +54,14 @@ class LoadBalancer:
         addresses: that it asks for, in the order written; empty where any will do.
         probe: what it must answer; None where a TCP connection must do.
         exempt: why it does not make the promise, or None.
+        websocket: path at which it takes messages and sends one back; empty where the layer names none.
     """
 
     service: Rendered
     addresses: tuple[str, ...]
     probe: Probe | None
     exempt: str | None
+    websocket: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,15 @@ def load_balancer(service: Rendered) -> LoadBalancer:
     """Read what a Service of type LoadBalancer asks for and promises.
 
     Raises:
-        LayerError: its probe cannot be used.
+        LayerError: its probe cannot be used, or the path of its WebSocket is none.
     """
     asked = next((service.annotations[key] for key in ADDRESSES if key in service.annotations), "")
     asked = asked or str(service.spec.get("loadBalancerIP") or "")
     addresses = tuple(part.strip() for part in asked.split(",") if part.strip())
-    return LoadBalancer(service, addresses, probe_of(service), service.exempt(Promise.LOADBALANCER))
+    websocket = service.annotations.get(WEBSOCKET, "")
+    if websocket and not websocket.startswith("/"):
+        raise service.error(f"{WEBSOCKET} must be a path, got {websocket!r}", "begin it with /")
+    return LoadBalancer(service, addresses, probe_of(service), service.exempt(Promise.LOADBALANCER), websocket)
 
 
 def asking(service: Rendered) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from platform_e2e.layer.clusters import Here
 from platform_e2e.layer.invented import Invented
 from platform_e2e.layer.inventory import LoadBalancer, MetricsService, Pool
 from platform_e2e.layer.left_out import LeftOut
+from platform_e2e.layer.limits import Limits
 from platform_e2e.layer.not_here import Brought
 from platform_e2e.layer.not_judged import Accepted, NotJudged
 from platform_e2e.layer.objects import Exemption, Rendered
@@ -65,6 +66,7 @@ class Layer:
         here: how the cluster under test is called on itself.
         unmanaged_changes_break: whether the team takes a change by hand of a field that Git does not state for a broken promise.
         brought_pools: that the harness brings, where its addresses come from elsewhere; they are among `pools`.
+        limits: that the team states for its monitoring.
     """
 
     directory: Path
@@ -96,6 +98,7 @@ class Layer:
     unmanaged_changes_break: bool = False
     here: Here = field(default_factory=Here, repr=False, compare=False)
     taking: Taking = field(default_factory=Taking, repr=False, compare=False)
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def rendered_by(self) -> tuple[str, ...]:

@@ -134,6 +134,7 @@ def load(
         not_judged=tuple(found.refused),
         accepted=begins.said.content.accept,
         unmanaged_changes_break=begins.said.content.unmanagedChanges == "break",
+        limits=begins.said.content.limits,
         by_hand=frozenset(found.by_hand),
         rendered_roots=tuple(found.rendered_roots),
         urls=begins.urls,

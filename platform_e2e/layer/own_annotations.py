@@ -17,13 +17,16 @@ PREFIX = "platform-e2e/"
 PROBE = f"{PREFIX}probe"
 """Annotation of a Service: a JSON object with the fields of `Probe`, all optional."""
 
+WEBSOCKET = f"{PREFIX}websocket"
+"""Annotation of a Service with a probe: the path at which it takes a text message over a WebSocket and sends one back."""
+
 SERIES = f"{PREFIX}series"
 """Annotation of a ServiceMonitor or PodMonitor: series, separated by commas, of which every target must deliver samples."""
 
 EXEMPT = f"{PREFIX}exempt-"
 """Prefix of the annotation that takes an object out of a promise; its value is the reason."""
 
-KNOWN = (PROBE, SERIES, *(EXEMPT + promise for promise in Promise))
+KNOWN = (PROBE, WEBSOCKET, SERIES, *(EXEMPT + promise for promise in Promise))
 """All that are known, besides exemptions from promises of a team's own."""
 
 _ALIKE = 0.85
@@ -77,7 +80,7 @@ def _unknown(name: str) -> tuple[str, str]:
 
 def _told(name: str, *meant: str) -> tuple[str, str]:
     instead = f"; did you mean {meant[0]}" if meant else ""
-    return f"unknown annotation {name}{instead}", f"known are {PROBE}, {SERIES} and {EXEMPT}PROMISE"
+    return f"unknown annotation {name}{instead}", f"known are {PROBE}, {WEBSOCKET}, {SERIES} and {EXEMPT}PROMISE"
 
 
 def _annotations(data: Any, path: Keys) -> Iterator[Keys]:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.clusters import Cluster
+from platform_e2e.layer.durations import is_duration
 from platform_e2e.layer.errors import LayerError
+from platform_e2e.layer.limits import DURATIONS, Limits
 from platform_e2e.layer.not_judged import Accepted
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.layer.yamlfile import Document
@@ -47,6 +49,7 @@ class TeamFile:
         kustomizeBuildOptions: argocd-cm's `kustomize.buildOptions`.
         clusters: that Argo CD knows.
         unmanagedChanges: whether fields that were changed by hand and that Git does not state break a promise.
+        limits: of its monitoring.
     """
 
     roots: tuple[NamedRoot | str, ...] = ()
@@ -56,6 +59,7 @@ class TeamFile:
     kustomizeBuildOptions: str | None = None  # noqa: N815 - the name in the file
     clusters: tuple[Cluster, ...] = ()
     unmanagedChanges: Literal["list", "break"] = "list"  # noqa: N815 - the name in the file
+    limits: Limits = field(default_factory=Limits)
 
 
 MEANINGS: Mapping[str, str] = {
@@ -68,6 +72,8 @@ MEANINGS: Mapping[str, str] = {
     "clusters": "clusters that Argo CD knows, besides those whose Secrets are in Git: a list of `{name, server, labels, annotations}`, for ApplicationSets with the generator `clusters`",
     "unmanagedChanges": "`break` where a field that was changed by hand and that Git does not state breaks the promise `selfheal`; `list`, the default, "
     "lists it beside the verdict: for Argo CD it is no drift",
+    "limits": "what monitoring may be at most: `criticalFor`, how long a fault may last until an alert with `severity: critical` fires (`5m`); "
+    "of each scrape `scrapeDuration` (`5s`), `samplesPerScrape` and `labelsPerSeries`; what is not said is not judged",
 }
 """What the keys are for, in the order of the page."""
 
@@ -134,7 +140,16 @@ def _said(path: Path, root: Path) -> Said:
         if each.reason not in set(Reason):
             problem = f"{NAME}: `accept[{index}].reason` must be one of {', '.join(Reason)}, got `{each.reason}`"
             raise document.error(problem, remedy, ("accept", index, "reason"))
+    _check_limits(document, content.limits)
     return Said(content, document)
+
+
+def _check_limits(document: Document, limits: Limits) -> None:
+    for name in DURATIONS:
+        said = getattr(limits, name)
+        if said is not None and not is_duration(said):
+            problem = f"{NAME}: `limits.{name}` must be a duration, got `{said}`"
+            raise document.error(problem, "write it as Prometheus does: 30s, 5m, 1h30m", ("limits", name))
 
 
 def _check_keys(document: Document) -> None:
@@ -148,6 +163,9 @@ def _check_keys(document: Document) -> None:
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, dict):
                 _only_known(document, (key, index), entry, [each.name for each in fields(kind)])
+    limits = document.data.get("limits")
+    if isinstance(limits, dict):
+        _only_known(document, ("limits",), limits, [each.name for each in fields(Limits)])
 
 
 def _only_known(document: Document, at: tuple[str | int, ...], found: Mapping[str, Any], known: Iterable[str]) -> None:

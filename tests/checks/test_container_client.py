@@ -136,3 +136,11 @@ def test_who_asks_is_a_fact_of_the_cluster(tmp_path: Path, tools: FakeTools) -> 
 def test_a_host_on_the_segment_needs_no_container() -> None:
     with pytest.raises(NotImplementedError, match=r"^cluster c has no container that asks in this host's place$"):
         EmbeddedProvider().ask_from(FACTS, ["true"], 1)
+
+
+def test_a_container_sends_messages(tools: FakeTools) -> None:
+    said = {"answers": [{"problem": "it answers `HTTP/1.1 404 Not Found`", "seconds": 0.1, "times": 20}]}
+    tools.says("docker exec k3d-c-probe", said)
+    result = HERE.talk("10.89.0.201", Probe(80), "/ws", 20)
+    assert (result.how, result.where, result.asked, result.good) == ("WebSocket", "http://10.89.0.201:80/ws", 20, 0)
+    assert result.problem == "it answers `HTTP/1.1 404 Not Found`"

@@ -14,7 +14,7 @@ from tests.fakes import layers
 APPLICATION = "argocd/applications/one.yaml"
 CONFIGMAP = "manifests/one/configmap.yaml"
 
-KNOWN = "known are platform-e2e/probe, platform-e2e/series and platform-e2e/exempt-PROMISE"
+KNOWN = "known are platform-e2e/probe, platform-e2e/websocket, platform-e2e/series and platform-e2e/exempt-PROMISE"
 
 
 def annotated(text: str, *names: str) -> str:

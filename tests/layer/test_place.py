@@ -472,6 +472,15 @@ def test_a_root_that_is_not_there_is_refused(tmp_path: Path, path: str) -> None:
             "platform-e2e.yaml:2: platform-e2e.yaml: `accept[0].reason` must be one of shape, repository, chart",
         ),
         ("- x\n", "platform-e2e.yaml:1: platform-e2e.yaml must be a mapping, got a list"),
+        (
+            "limits: {samples: 5}\n",
+            "platform-e2e.yaml:1: `limits` of platform-e2e.yaml cannot have the key `samples`",
+        ),
+        (
+            "limits:\n  criticalFor: soon\n",
+            "platform-e2e.yaml:2: platform-e2e.yaml: `limits.criticalFor` must be a duration, got `soon`",
+        ),
+        ("limits: {samplesPerScrape: many}\n", "`limits.samplesPerScrape` must be an integer or null, got a text"),
         ("urls: []\n---\nurls: []\n", "must have one document, got 2"),
         ("urls: [\n", "is not valid YAML"),
     ],
@@ -492,6 +501,13 @@ def test_the_file_is_that_of_the_directory_or_of_the_repository(tmp_path: Path) 
     assert (accepted.object, accepted.reason) == ("application/a -n argocd", "chart")
     write(top, {"platform/platform-e2e.yaml": "destinations: [prod]\n"})
     assert place(top / "platform").said.content.destinations == ("prod",)
+
+
+def test_limits_are_those_of_the_file(tmp_path: Path) -> None:
+    text = "limits: {criticalFor: 1h30m, scrapeDuration: 500ms, samplesPerScrape: 100}\n"
+    limits = place(write(tmp_path, {**ALONE, "platform-e2e.yaml": text})).said.content.limits
+    assert (limits.critical_seconds, limits.scrape_seconds) == (5400.0, 0.5)
+    assert (limits.samplesPerScrape, limits.labelsPerSeries) == (100, None)
 
 
 def test_the_page_about_the_file_has_every_key() -> None:
