@@ -167,6 +167,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(argument, chosen)
 
 
+OF_MONITORING = frozenset({Promise.MONITORING, Promise.RULES, Promise.DASHBOARDS})
+"""Promises whose tests `-k monitoring` chooses."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let `-k monitoring` choose what is made of metrics, too, whatever its names."""
+    if any(marker.args[0] in OF_MONITORING for marker in item.iter_markers("promise")):
+        item.extra_keyword_matches.add("monitoring")
+
+
 def _marks(value: object) -> list[pytest.MarkDecorator]:
     """Return the promise of a release, and the locks that a case needs beside those of `_undisturbed`.
 

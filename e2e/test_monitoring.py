@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from e2e.conftest import Prerequisites
-from platform_e2e.testing import Kube, Platform, Promises, own, require
+from platform_e2e.testing import Finding, Kube, Platform, Promises, own, require
 from platform_e2e.testing.checks import (
     TESTS,
+    LoadBalancer,
     MetricsService,
     Prometheus,
+    argocd_info,
+    configuration,
+    inventory,
+    loadbalancer,
     monitoring,
     name_of,
     negative_fixtures,
+    release_metrics,
+    restart,
     selected_by,
+    traffic,
     unmonitored,
     unsynced,
     until_no_findings,
@@ -24,8 +35,17 @@ pytestmark = pytest.mark.promise("monitoring")
 SCRAPED_SECONDS = 60.0
 """For a ServiceMonitor to become fresh scrapes: operator, kubelet and reloader hand the configuration on, then one interval."""
 
+SETTLED_SECONDS = 15.0
+"""For an Application that another test has just changed to be what Git says again."""
 
-@pytest.mark.scenario("M1", "M2", "M14", "E1")
+RESTART_SECONDS = 120.0
+"""For Prometheus to end and start again, and to scrape each target once at the usual interval of 30 s."""
+
+MOVED_SECONDS = 40.0
+"""For a counter to be scraped again, at the usual interval of 30 s."""
+
+
+@pytest.mark.scenario("M1", "M2", "M3", "M4", "M5", "M6", "M14", "E1")
 @pytest.mark.smoke
 def test_service_monitor_is_scraped(
     wanted_monitor: monitoring.WantedMonitor,
@@ -37,7 +57,8 @@ def test_service_monitor_is_scraped(
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
     seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=prerequisites.at_most(SCRAPED_SECONDS))
     require(prerequisites.unmade(findings))
-    promises.report(own(findings, prerequisites), figures=monitoring.figures(seen))
+    unproven = monitoring.unknown(wanted_monitor, seen)
+    promises.report(own(findings, prerequisites), monitoring.figures(seen), unproven)
 
 
 def test_metrics_port_has_a_service_monitor(
@@ -63,9 +84,71 @@ def test_metrics_of_the_foundations_have_a_service_monitor(platform: Platform, k
 def test_no_other_service_monitor_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is found by Prometheus, too."""
     known = {unmonitored.identity(monitor.object) for monitor in platform.layer.monitors()}
-    findings = unmonitored.unselected(kube, known, TESTS, platform.layer.aside)
+    findings = until_no_findings(
+        lambda: unmonitored.unselected(kube, known, TESTS, platform.layer.aside, layer=platform.layer),
+        timeout=SCRAPED_SECONDS,
+        what="each monitor is taken",
+    )
     require(unsynced.unpruned(findings, platform.lacking(), kube))
+    promises.report(own(findings))
+
+
+@pytest.mark.judges_all
+@pytest.mark.scenario("M4", "M5")
+def test_each_target_is_one_monitors(
+    platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+) -> None:
+    """Of all targets, those of the foundations too: none is of no monitor, of two, or dropped, and the operator rejects nothing else."""
+    known = {unmonitored.identity(monitor.object) for monitor in platform.layer.monitors()}
+    findings = until_no_findings(
+        lambda: inventory.all_of(kube, prometheus, known), timeout=SCRAPED_SECONDS, what="each target is one monitor's"
+    )
+    require(unsynced.unpruned(findings, platform.lacking(), kube))
+    promises.report(own(findings), figures=inventory.figures(kube, prometheus))
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.scenario("M12")
+def test_newest_configuration_is_loaded(kube: Kube, prometheus: Prometheus, promises: Promises) -> None:
+    """What Prometheus cannot load it leaves, and goes on with what it had before: no change has an effect then."""
+    findings = until_no_findings(
+        lambda: configuration.check(kube, prometheus), timeout=SCRAPED_SECONDS, what="the configuration is loaded"
+    )
     promises.report(findings)
+
+
+@pytest.mark.judges_all
+@pytest.mark.scenario("A12", "H9")
+def test_metrics_say_what_applications_say(
+    platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+) -> None:
+    """Alerts on Applications see only their metrics: one series of each, with the state that it has."""
+    if not release_metrics.are_read("argo-cd", platform.layer):
+        pytest.skip("nothing of the layer reads metrics of Argo CD")
+    seen = [argocd_info.observe(kube, prometheus)]
+
+    def look() -> list[Finding]:
+        seen[:] = [argocd_info.observe(kube, prometheus)]
+        return argocd_info.check(seen[0])
+
+    findings = until_no_findings(look, timeout=SCRAPED_SECONDS, what="metrics say what Applications say")
+    require(unsynced.holding(findings, None, platform.layer, platform.lacking(), kube))
+    promises.report(own(findings), figures=argocd_info.figures(seen[0]))
+
+
+@pytest.mark.judges_all
+@pytest.mark.scenario("H9", "M14")
+def test_parts_of_the_foundations_deliver_metrics(
+    platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+) -> None:
+    """Each pod of Argo CD and of MetalLB is a target where the layer reads their metrics, also without any Service for them."""
+    findings = until_no_findings(
+        lambda: release_metrics.unscraped(platform.layer, kube, prometheus),
+        timeout=SCRAPED_SECONDS,
+        what="the parts of the foundations are scraped",
+    )
+    require(unsynced.holding(findings, None, platform.layer, platform.lacking(), kube))
+    promises.report(own(findings))
 
 
 @pytest.mark.scenario("M1")
@@ -81,3 +164,48 @@ def test_control_service_monitor_without_the_label_is_unselected(namespace: str,
     assert cause.id == "monitor-unselected"
     assert f"servicemonitor/control -n {namespace}" in cause.sentence
     assert " wants " in cause.sentence
+
+
+@pytest.mark.scenario("M3")
+def test_traffic_moves_series(
+    load_balancer: LoadBalancer,
+    prerequisites: Prerequisites,
+    outside: loadbalancer.Outside,
+    prometheus: Prometheus,
+    promises: Promises,
+) -> None:
+    """Requests at the address of an application make a counter grow that its monitor declares, as seen by Prometheus."""
+    layer, kube = prerequisites.platform.layer, prerequisites.kube
+    require(prerequisites.settled(SETTLED_SECONDS))
+    found = traffic.watched(load_balancer, layer, kube, prometheus)
+    if load_balancer.probe is None or not found:
+        pytest.skip("no monitor declares a counter of the pods behind it, or no probe says what it answers")
+    for watch in found:
+        before = replace(watch, before=watch.sums())
+        results = traffic.make(load_balancer, watch.service, outside.asker)
+        findings = until_no_findings(
+            partial(traffic.check, before, results, layer), timeout=MOVED_SECONDS, what="a counter grows"
+        )
+        unproven = traffic.unknown(watch, layer) if findings else None
+        promises.report([] if unproven else findings, {"moved": watch.counters}, unproven)
+
+
+@pytest.mark.exclusive("prometheus")
+@pytest.mark.usefixtures("platform")
+@pytest.mark.scenario("X7")
+def test_prometheus_comes_back(kube: Kube, prometheus: Prometheus, promises: Promises) -> None:
+    """After its pod is deleted it scrapes and evaluates the same; without a volume the series before are gone, which is said."""
+    # With a configuration that it cannot load it would not start again.
+    require(configuration.check(kube, prometheus))
+    before = restart.observe(kube, prometheus)
+    if before is None:
+        pytest.skip("Prometheus does not answer, which other tests tell")
+    pods = restart.delete_pods(kube)
+    seen = [restart.observe(kube, prometheus, before.at)]
+
+    def look() -> list[Finding]:
+        seen[:] = [restart.observe(kube, prometheus, before.at) if restart.replaced(pods, kube) else None]
+        return restart.check(before, seen[0], kube)
+
+    findings = until_no_findings(look, timeout=RESTART_SECONDS, what="Prometheus is back")
+    promises.report(findings, figures=restart.figures(seen[0]))

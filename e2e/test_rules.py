@@ -41,8 +41,35 @@ def test_rule_reads_what_there_is(
 def test_no_other_rule_goes_unselected(platform: Platform, kube: Kube, promises: Promises) -> None:
     """One that a release of the foundations brings is evaluated, too."""
     known = {unmonitored.identity(rule.object) for rule in platform.layer.of_kind("PrometheusRule")}
-    findings = unmonitored.unselected(kube, known, TESTS, platform.layer.aside, rules=True)
+    findings = unmonitored.unselected(kube, known, TESTS, platform.layer.aside, rules=True, layer=platform.layer)
     require(unsynced.unpruned(findings, platform.lacking(), kube))
+    promises.report(own(findings))
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.scenario("H4")
+def test_rule_that_does_not_parse_is_refused(
+    platform: Platform, kube: Kube, namespace: str, promises: Promises
+) -> None:
+    """The operator's webhook denies it, and marks a good one; neither is stored."""
+    findings = [
+        *rules.admission.policies(platform.layer, kube),
+        *rules.admission.refuses(platform.layer, kube, namespace),
+    ]
+    promises.report(findings, figures=rules.admission.figures(kube))
+
+
+@pytest.mark.judges_all
+@pytest.mark.usefixtures("stack")
+@pytest.mark.scenario("M11")
+def test_no_other_alert_fires(platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises) -> None:
+    """An alert of a release that fires while nothing is broken is one that nobody looks at when something is."""
+    findings = until_no_findings(
+        lambda: rules.firing(platform.layer, prometheus, kube), timeout=EVALUATED_SECONDS, what="no other alert fires"
+    )
+    if findings:
+        # They may well tell of what is broken.
+        require([*platform.lacking().values()])
     promises.report(findings)
 
 

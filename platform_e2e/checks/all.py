@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from platform_e2e.checks import alerts, applications, ignore_differences, loadbalancer, monitoring
+from platform_e2e.checks import alerts, applications, ignore_differences, loadbalancer, monitoring, rules
 from platform_e2e.checks.application_differences import as_in_git
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.drifted_objects import compared, status_of, wanted
@@ -14,7 +14,7 @@ from platform_e2e.checks.git_differences import missing_from
 from platform_e2e.checks.loadbalancer import Outside
 from platform_e2e.checks.loadbalancer.check import check as check_service
 from platform_e2e.checks.loadbalancer.observe import observe as observe_service
-from platform_e2e.checks.monitoring import unmonitored
+from platform_e2e.checks.monitoring import argocd_info, configuration, inventory, release_metrics, unmonitored
 from platform_e2e.checks.monitoring.check import check as check_monitor
 from platform_e2e.checks.monitoring.observe import observe as observe_monitor
 from platform_e2e.checks.monitoring.prometheus import Prometheus
@@ -168,7 +168,28 @@ def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
             yield from unmonitored.unwatched(view, [each for each in layer.releases if not each.brought])
         with context.skipped.skipping("checks of other monitors"):
             known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
-            yield from unmonitored.unselected(view, known, TESTS, layer.aside)
+            yield from unmonitored.unselected(view, known, TESTS, layer.aside, layer=layer)
+        with context.skipped.skipping("checks of other rules"):
+            ruled = {unmonitored.identity(rule.object) for rule in layer.of_kind("PrometheusRule")}
+            yield from unmonitored.unselected(view, ruled, TESTS, layer.aside, rules=True, layer=layer)
+        with context.skipped.skipping("checks of admission webhooks"):
+            yield from rules.admission.policies(layer, view)
+        if asked is not None:
+            yield from _scraped(context, view, asked)
+
+
+def _scraped(context: CheckContext, view: CachedReader, asked: Prometheus) -> Iterator[Finding]:
+    """Yield what is wrong with the whole of what is scraped."""
+    layer = context.layer
+    known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
+    with context.skipped.skipping("checks of targets"):
+        yield from inventory.all_of(view, asked, known)
+    with context.skipped.skipping("checks of Prometheus' configuration"):
+        yield from configuration.check(view, asked)
+    with context.skipped.skipping("checks of the foundations' metrics"):
+        yield from release_metrics.unscraped(layer, view, asked)
+        if release_metrics.are_read("argo-cd", layer):
+            yield from argocd_info.check(argocd_info.observe(view, asked))
 
 
 def _alerts(context: CheckContext) -> Iterator[Finding]:

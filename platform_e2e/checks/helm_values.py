@@ -69,8 +69,14 @@ def of_chart(layer: Layer, chart: str, *keys: str) -> Iterator[Any]:
         keys: that lead to the value.
     """
     for release in layer.releases:
-        if release.chart == chart and release.values.is_file():
-            yield at(manifests.read(release.values), *keys)
+        if release.chart == chart:
+            yield from of_release(release, *keys)
+
+
+def of_release(release: Release, *keys: str) -> Iterator[Any]:
+    """Yield what the values of a release say, None where they say nothing; nothing where there is no file of them."""
+    if release.values.is_file():
+        yield at(manifests.read(release.values), *keys)
 
 
 def location_of(root: Path, release: Release, *keys: str) -> str:

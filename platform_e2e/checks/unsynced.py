@@ -43,6 +43,7 @@ FOLLOWS = frozenset(
         "monitor-pod-unmatched",
         "monitor-no-endpoints",
         "monitor-target-count",
+        "release-not-scraped",
         "release-without-monitor",
     }
 )

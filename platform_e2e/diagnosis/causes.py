@@ -224,7 +224,7 @@ CAUSES: dict[str, CauseProperties] = {
     "fault-not-finished": CauseProperties(_ALERTS),
     "fault-left": CauseProperties(_ALERTS),
     "inhibition-label-unknown": CauseProperties(_ALERTS, GIT),
-    "alertmanager-config-rejected": CauseProperties(_ALERTS, STUCK),
+    "alertmanager-config-not-loaded": CauseProperties(_ALERTS, STUCK),
     "dashboard-invalid": CauseProperties(_DASHBOARDS, GIT),
     "dashboard-unlabelled": CauseProperties(_DASHBOARDS, GIT),
     "dashboard-namespace": CauseProperties(_DASHBOARDS, GIT),

@@ -31,7 +31,15 @@ from platform_e2e.checks import (
 )
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.loadbalancer import node
-from platform_e2e.checks.monitoring import unmonitored
+from platform_e2e.checks.monitoring import (
+    argocd_info,
+    configuration,
+    inventory,
+    release_metrics,
+    restart,
+    traffic,
+    unmonitored,
+)
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
@@ -66,8 +74,10 @@ __all__ = [
     "applications",
     "applicationsets",
     "argocd",
+    "argocd_info",
     "behind",
     "case_applications",
+    "configuration",
     "dashboards",
     "explain",
     "faults",
@@ -76,6 +86,7 @@ __all__ = [
     "hookruns",
     "ignored_fields",
     "ingress",
+    "inventory",
     "is_sync",
     "layer_of",
     "loadbalancer",
@@ -85,7 +96,9 @@ __all__ = [
     "negative_fixtures",
     "node",
     "plainsecrets",
+    "release_metrics",
     "rendered_objects",
+    "restart",
     "revisions",
     "rules",
     "selected_by",
@@ -93,6 +106,7 @@ __all__ = [
     "served_class",
     "stand_ins",
     "synced_with_key",
+    "traffic",
     "unmanaged_changes",
     "unmonitored",
     "unsynced",

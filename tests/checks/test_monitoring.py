@@ -14,7 +14,7 @@ from platform_e2e.checks import monitoring
 from platform_e2e.checks.monitoring import ObservedMonitor, WantedMonitor, figures, unmonitored
 from platform_e2e.checks.monitoring.check import check
 from platform_e2e.checks.monitoring.observe import observe
-from platform_e2e.checks.monitoring.prometheus import Prometheus, Sample, ScrapeTarget
+from platform_e2e.checks.monitoring.prometheus import DroppedTarget, Prometheus, Sample, ScrapeTarget
 from platform_e2e.checks.monitoring.unmonitored import covered, unselected
 from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.diagnosis.explain.owners import replicas
@@ -191,6 +191,9 @@ class Answering(Prometheus):
 
     def targets(self) -> list[ScrapeTarget]:
         return self.known
+
+    def dropped(self) -> list[DroppedTarget]:
+        return []
 
     def scrape_jobs(self) -> set[str]:
         return self.jobs

@@ -14,6 +14,7 @@ from platform_e2e.checks.rules.check import check
 from platform_e2e.checks.rules.observe import ObservedRule, observe
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.objects import Object
+from platform_e2e.layer.limits import Limits
 from platform_e2e.layer.renderer import Reason
 from tests.fakes.monitoring import RELEASE, monitor, prometheus
 from tests.fakes.recorded_view import RecordedView, made
@@ -55,6 +56,7 @@ class Case:
         self.objects = rendered(text)
         layer: Any = SimpleNamespace(
             rendered=self.objects,
+            limits=Limits(),
             of_kind=lambda _: self.objects,
             located=lambda cause, otherwise: cause.located(otherwise.place(*cause.field)),
         )

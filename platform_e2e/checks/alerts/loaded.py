@@ -36,7 +36,7 @@ def check(layer: Layer, reader: Reader) -> list[Finding]:
             Promise.ALERTS,
             "it has loaded its configuration",
             "it goes on with an older one",
-            Cause("alertmanager-config-rejected", sentence, f"correct it in {_where(layer)}"),
+            Cause("alertmanager-config-not-loaded", sentence, f"correct it in {_where(layer)}"),
         )
         for each in reader.list(KIND)
         for sentence in _refused(each, reader)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from platform_e2e.checks.monitoring.check import figures, watch
+from platform_e2e.checks.monitoring.check import figures, unknown, watch
 from platform_e2e.checks.monitoring.observe import SAMPLES, ObservedMonitor, WantedMonitor
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "ObservedMonitor",
     "WantedMonitor",
     "figures",
+    "unknown",
     "watch",
 ]

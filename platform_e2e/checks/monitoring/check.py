@@ -9,6 +9,7 @@ from typing import Any
 
 from platform_e2e.checks.monitoring.observe import ObservedMonitor, WantedMonitor, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.monitoring.scrape_costs import over
 from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
 from platform_e2e.diagnosis.explain.monitors import of_pool, rules_of
@@ -16,8 +17,10 @@ from platform_e2e.diagnosis.explain.scrapes import miscounted, not_loaded, scrap
 from platform_e2e.diagnosis.objects import counted, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.layer import NotJudged
 from platform_e2e.layer.objects import described
 from platform_e2e.layer.own_annotations import SERIES
+from platform_e2e.layer.renderer import Reason
 
 
 def check(wanted: WantedMonitor, seen: ObservedMonitor) -> list[Finding]:
@@ -27,7 +30,9 @@ def check(wanted: WantedMonitor, seen: ObservedMonitor) -> list[Finding]:
         wanted: what must be true.
         seen: what is.
     """
-    for link in (_exists, _selected, _scrapes, _counted, _once, _up, _fresh, _sampled, _series):
+    if seen.agent:
+        return []
+    for link in (_exists, _selected, _scrapes, _counted, _kept, _once, _up, _fresh, _sampled, _costs, _series):
         problem = link(wanted, seen)
         if problem is not None:
             expected, observed, cause = problem
@@ -54,6 +59,21 @@ def watch(
         timeout=timeout,
         what=f"{name_of(wanted.monitor)} is scraped",
     )
+
+
+def unknown(wanted: WantedMonitor, seen: ObservedMonitor) -> NotJudged | None:
+    """Return what of a monitor without a finding is not proven: what a PrometheusAgent scrapes, which answers no query.
+
+    Args:
+        wanted: the ServiceMonitor or PodMonitor.
+        seen: what was seen of it.
+    """
+    where = wanted.rendered
+    if not seen.agent or where is None:
+        return None
+    problem = f"{seen.agent} scrapes {name_of(wanted.monitor)}, and an agent cannot be asked what it has got"
+    remedy = "look at where it sends its samples, and accept it in platform-e2e.yaml"
+    return NotJudged(str(where), Reason.MONITOR, problem, remedy, where.file, where.line, ())
 
 
 def figures(seen: ObservedMonitor) -> dict[str, Any]:
@@ -114,6 +134,11 @@ def _counted(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     return None
 
 
+def _kept(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
+    """Judge what relabelling drops though the count is right, since something else takes its place."""
+    return None if seen.dropped is None else ("every target that it selects", "relabelling drops some", seen.dropped)
+
+
 def _once(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
     """Judge that no other monitor scrapes the same: each sum over all jobs would count it twice."""
     for url, pool in seen.twice.items():
@@ -165,6 +190,23 @@ def _sampled(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
         field=("spec", rules_of(wanted.monitor).entries, empty[0].index, "metricRelabelings"),
     )
     return "samples are left after relabelling", f"none are left of {counted(len(empty), 'target')}", cause
+
+
+def _costs(wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
+    """Judge what scrapes cost against the limits that the team states."""
+    for cost in seen.costs:
+        told = over(cost, wanted.limits)
+        if told is None:
+            continue
+        cause_id, value, limit, name = told
+        cause = Cause(
+            cause_id,
+            f"{cost.target.url} of {name_of(wanted.monitor)} {value}, and the team's limit {name} is {limit}",
+            f"let the application deliver less, drop it by metricRelabelings, or raise {name} in platform-e2e.yaml",
+            field=("spec", rules_of(wanted.monitor).entries, cost.target.index),
+        )
+        return f"{name} of at most {limit}", f"{cost.target.url} {value}", cause
+    return None
 
 
 def _series(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from platform_e2e.checks.monitoring.expected_targets import Declared, declared_in, expected_targets
+from platform_e2e.checks.monitoring.inventory import wrongly_dropped
 from platform_e2e.checks.monitoring.prometheus import Prometheus, ScrapeTarget
+from platform_e2e.checks.monitoring.scrape_costs import ScrapeCost, costs
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import (
+    agents_of,
     entries,
     pool_of,
     selected_by,
 )
 from platform_e2e.diagnosis.explain.owners import named
 from platform_e2e.diagnosis.explain.scrapes import ScrapedPorts, scraped_ports, undelivered
+from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key, kind_of
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, Rendered, series
+from platform_e2e.layer.limits import Limits
 
 SAMPLES = "scrape_samples_post_metric_relabeling"
 """Series that Prometheus adds for each target: samples left after metric relabelling (docs, concepts/jobs_instances)."""
@@ -35,17 +40,22 @@ class WantedMonitor:
         series: names of series that its targets must deliver.
         located: names in a cause's remedy the file and line of the field to change.
         declared: finds a workload in Git, whose replicas count and not those of the cluster.
+        limits: that the team states for scrapes.
+        rendered: the monitor, with the place where it is written; None where it is of no layer.
     """
 
     monitor: Object
     series: tuple[str, ...] = ()
     located: Callable[[Cause], Cause] = lambda cause: cause
     declared: Declared = lambda _: None
+    limits: Limits = field(default_factory=Limits)
+    rendered: Rendered | None = None
 
     @classmethod
     def of(cls, rendered: Rendered, layer: Layer) -> WantedMonitor:
         """Return what the layer says about a monitor."""
-        return cls(rendered.object, series(rendered), partial(layer.located, otherwise=rendered), declared_in(layer))
+        located = partial(layer.located, otherwise=rendered)
+        return cls(rendered.object, series(rendered), located, declared_in(layer), layer.limits, rendered)
 
     def pool(self, index: int) -> str:
         """Return the name of an endpoint's scrape pool."""
@@ -75,6 +85,9 @@ class ObservedMonitor:
         ports: of the pods behind the first target that is down; None where all are up.
         cause: what the explanations say.
         lacking: why a wanted series cannot be delivered, where that is not the application's own affair.
+        dropped: why targets that it selects are not scraped.
+        costs: of each scrape, where the team limits them.
+        agent: the PrometheusAgent that scrapes in the place of a Prometheus; empty where one does.
     """
 
     monitor: Object | None
@@ -90,6 +103,9 @@ class ObservedMonitor:
     ports: ScrapedPorts | None = None
     cause: Cause | None = None
     lacking: Cause | None = None
+    dropped: Cause | None = None
+    costs: Sequence[ScrapeCost] = ()
+    agent: str = ""
 
 
 def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since: datetime) -> ObservedMonitor:
@@ -107,7 +123,8 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         return ObservedMonitor(None)
     takers = selected_by(monitor, view)
     if not takers:
-        return ObservedMonitor(monitor, cause=explain(monitor, view))
+        agents = agents_of(monitor, view)
+        return ObservedMonitor(monitor, cause=explain(monitor, view), agent=name_of(agents[0]) if agents else "")
     prometheus = prometheus.of(takers)
     pools = set(wanted.pools)
     every = prometheus.targets()
@@ -132,7 +149,16 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         ports=next((scraped_ports(monitor, target.index, view) for target in targets if target.health == "down"), None),
         cause=explain(monitor, view),
         lacking=next(filter(None, lacking), None),
+        dropped=_dropped(prometheus, pools, view),
+        costs=costs(targets, wanted.limits, prometheus),
     )
+
+
+def _dropped(prometheus: Prometheus, pools: Collection[str], view: ReadApi) -> Cause | None:
+    """Return why targets of some pools are not scraped, though their monitor selects them."""
+    found = prometheus.dropped()
+    causes = (wrongly_dropped(pool, [each for each in found if each.pool == pool], view) for pool in sorted(pools))
+    return next(filter(None, causes), None)
 
 
 def _apart(targets: Sequence[ScrapeTarget], view: ReadApi) -> list[str]:

@@ -10,15 +10,18 @@ from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitoring import without_monitor
 from platform_e2e.diagnosis.explain.monitors import (
+    ALERTMANAGER_CONFIG_KIND,
     MONITOR_KINDS,
     RULE_KIND,
     SCRAPING_KINDS,
+    agents_of,
     chooses,
     every,
     is_of_pods,
     labels_for,
     looks_at,
     selected_by,
+    taking_kind,
 )
 from platform_e2e.diagnosis.explain.owners import behind, template_labels
 from platform_e2e.diagnosis.explain.targets import takes_port
@@ -31,6 +34,9 @@ from platform_e2e.layer import Layer, MetricsService, NotJudged
 from platform_e2e.layer.inventory import is_metrics
 from platform_e2e.layer.own_annotations import EXEMPT
 from platform_e2e.layer.releases import Release
+
+ALERTING_KINDS = (RULE_KIND, ALERTMANAGER_CONFIG_KIND)
+"""What tells when an alert fires, and who receives it."""
 
 RELEASE = "meta.helm.sh/release"
 """Annotations that Helm puts on what it installs: this and `-name`, `-namespace` (helm 3, pkg/action/validate.go)."""
@@ -184,36 +190,55 @@ def identity(monitor: Object) -> Identity:
 
 
 def unselected(
-    view: ReadApi, known: set[Identity], ours: str, not_judged: Sequence[NotJudged] = (), *, rules: bool = False
+    view: ReadApi,
+    known: set[Identity],
+    ours: str,
+    not_judged: Sequence[NotJudged] = (),
+    *,
+    rules: bool = False,
+    layer: Layer | None = None,
 ) -> list[Finding]:
-    """Return the monitors, probes and scrape configurations of the cluster, or its rules, from whatever source, that no Prometheus selects.
+    """Return the monitors, probes and scrape configurations of the cluster, or its rules, from whatever source, that nothing takes.
+
+    What no Prometheus or Alertmanager selects, what the operator leaves out, and what a Prometheus may not look for.
 
     Args:
         view: of the cluster.
         known: those that have a test of their own.
         ours: label that marks namespaces of tests, whose monitors do not belong to the platform.
         not_judged: objects of the layer that are not judged: what they have made is not judged either.
-        rules: whether PrometheusRules are looked for, and not what scrapes.
+        rules: whether PrometheusRules and AlertmanagerConfigs are looked for, and not what scrapes.
+        layer: which may have some of them, and then the file and line for the remedy.
     """
-    kinds, promise = ((RULE_KIND,), Promise.RULES) if rules else (SCRAPING_KINDS, Promise.MONITORING)
+    kinds, promise = (ALERTING_KINDS, Promise.RULES) if rules else (SCRAPING_KINDS, Promise.MONITORING)
     makers = Makers.read(not_judged, view)
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
-    return [
-        Finding(
-            name_of(monitor),
-            promise,
-            "a Prometheus selects it",
-            "none does",
-            _cause(monitor, view),
-        )
-        for kind in kinds
-        for monitor in every(kind, view)
-        if identity(monitor) not in known
-        and key(monitor)[0] not in tests
-        and not makers.made(monitor)
-        and not selected_by(monitor, view)
-    ]
+    written = {} if layer is None else {identity(each.object): each for each in layer.rendered}
+    findings = []
+    for kind in kinds:
+        for monitor in every(kind, view):
+            if identity(monitor) in known or key(monitor)[0] in tests or makers.made(monitor):
+                continue
+            found = _untaken(monitor, view)
+            if found is not None:
+                expected, observed, cause = found
+                if layer is not None:
+                    cause = layer.located(cause, written.get(identity(monitor)))
+                findings.append(Finding(name_of(monitor), promise, expected, observed, cause))
+    return findings
 
 
-def _cause(monitor: Object, view: ReadApi) -> Cause:
-    return explain(monitor, view) or unexplained("no Prometheus selects it")
+LEFT_OUT = ("-rejected", "-forbidden")
+"""How the causes end of what is selected and has no effect all the same."""
+
+
+def _untaken(monitor: Object, view: ReadApi) -> tuple[str, str, Cause] | None:
+    """Return expected, observed and cause of a monitor, or of a rule, that has no effect; None where it may have one."""
+    cause = explain(monitor, view)
+    if not selected_by(monitor, view) and not agents_of(monitor, view):
+        taker = taking_kind(monitor).rpartition("/")[2]
+        article = "an" if taker.startswith("A") else "a"
+        return f"{article} {taker} selects it", "none does", cause or unexplained(f"no {taker} selects it")
+    if cause is not None and cause.id.endswith(LEFT_OUT):
+        return "it is taken", "it is left out", cause
+    return None

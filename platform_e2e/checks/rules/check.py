@@ -14,10 +14,10 @@ from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import PromQLError, parse
 
@@ -38,7 +38,8 @@ def check(wanted: WantedRule, seen: ObservedRule, layer: Layer) -> list[Finding]
     """
     if seen.elsewhere:
         return []
-    twice = _recorded_twice(wanted, layer) if seen.rule is not None and seen.cause is None else None
+    ready = seen.rule is not None and seen.cause is None
+    twice = _recorded_twice(wanted, layer) or _too_late(wanted, layer) if ready else None
     problem = twice or next(filter(None, (link(wanted, seen) for link in LINKS)), None)
     if problem is None:
         return []
@@ -111,7 +112,7 @@ def without_watchdog(layer: Layer, prometheus: Prometheus) -> list[Finding]:
         prometheus: that evaluates them, and those of its release.
     """
     alerts = [rule for rule in of_layer(layer) if rule.alert]
-    if not alerts or any(rule.state == "firing" and _constant(rule.query) for rule in prometheus.rules()):
+    if not alerts or any(rule.state == "firing" and is_constant(rule.query) for rule in prometheus.rules()):
         return []
     first = alerts[0].rendered
     cause = Cause(
@@ -123,7 +124,8 @@ def without_watchdog(layer: Layer, prometheus: Prometheus) -> list[Finding]:
     return [Finding(str(first), Promise.RULES, expected, "there is none", layer.located(cause, first))]
 
 
-def _constant(expression: str) -> bool:
+def is_constant(expression: str) -> bool:
+    """Tell whether an expression reads no series, so that an alert on it fires always or never."""
     try:
         return parse(expression).constant
     except PromQLError:
@@ -146,6 +148,21 @@ def _recorded_twice(wanted: WantedRule, layer: Layer) -> Problem:
         field=wanted.field("record"),
     )
     return f"one rule that records {wanted.record}", "two", cause
+
+
+def _too_late(wanted: WantedRule, layer: Layer) -> Problem:
+    """Judge how long a fault lasts until a critical alert fires: `for` of the alert, against the limit that the team states."""
+    limit, after = layer.limits.critical_seconds, seconds_of(str(wanted.entry.get("for") or ""))
+    if limit is None or not wanted.alert or wanted.texts("labels").get("severity") != "critical" or after <= limit:
+        return None
+    cause = Cause(
+        "alert-too-late",
+        f"{wanted} is critical and fires only after {wanted.entry['for']} of a fault, and the team's limit criticalFor is "
+        f"{layer.limits.criticalFor}",
+        "lower its `for`, give it another severity, or raise criticalFor in platform-e2e.yaml",
+        field=wanted.field("for"),
+    )
+    return f"it fires within {layer.limits.criticalFor}", f"it waits for {wanted.entry['for']}", cause
 
 
 def _exists(_wanted: WantedRule, seen: ObservedRule) -> Problem:
