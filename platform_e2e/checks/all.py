@@ -183,9 +183,9 @@ def _scraped(context: CheckContext, view: CachedReader, asked: Prometheus) -> It
     layer = context.layer
     known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
     with context.skipped.skipping("checks of targets"):
-        yield from inventory.all_of(view, asked, known)
+        yield from inventory.all_of(view, asked, known, secrets=False)
     with context.skipped.skipping("checks of Prometheus' configuration"):
-        yield from configuration.check(view, asked)
+        yield from configuration.check(view, asked, secrets=False)
     with context.skipped.skipping("checks of the foundations' metrics"):
         yield from release_metrics.unscraped(layer, view, asked)
         if release_metrics.are_read("argo-cd", layer):

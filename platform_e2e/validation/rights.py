@@ -80,6 +80,7 @@ RIGHTS: tuple[Right, ...] = (
         ),
         _METRICS,
     ),
+    Right("admissionregistration.k8s.io", ("validatingwebhookconfigurations",), (Promise.RULES,)),
     Right("", ("services/proxy",), _METRICS, verbs=("get",), names=("prometheus-operated:9090",)),
     Right("", ("services/proxy",), (Promise.ALERTS,), verbs=("get",), names=("alertmanager-operated:9093",)),
 )

@@ -94,6 +94,9 @@ def test_a_job_that_is_written_out_is_explained_by_its_secret(job: str, told: li
     assert causes(view, asked) == told
     assert inventory.figures(view, asked)["written out"] == int(not told)
     assert causes(RecordedView(prometheus(additionalScrapeConfigs={"name": "jobs", "key": "x"})), asked)
+    # Who reads no Secret knows only that some jobs are written out.
+    assert inventory.all_of(view, asked, set(), secrets=False) == []
+    assert len(inventory.all_of(RecordedView(prometheus()), asked, set(), secrets=False)) == 1
 
 
 def test_what_two_monitors_scrape_that_have_no_test_of_their_own_is_told_once() -> None:
@@ -239,3 +242,4 @@ def test_a_configuration_that_is_older_than_the_newest_is_told_once_it_must_have
     secret = made("v1/Secret", "prometheus-stack", "monitoring", metadata={"creationTimestamp": written})
     loading = Loading(True, NOW - timedelta(seconds=loaded_ago))
     assert loaded(RecordedView(stack(), secret), loading) == told
+    assert configuration.check(RecordedView(stack(), secret), Scraping(loading=loading), secrets=False) == []

@@ -21,17 +21,22 @@ HANDED_ON = timedelta(seconds=180)
 reloader looks each 3 m where it sees no change itself)."""
 
 
-def check(view: ReadApi, prometheus: Prometheus) -> list[Finding]:
+def check(view: ReadApi, prometheus: Prometheus, *, secrets: bool = True) -> list[Finding]:
     """Return what is wrong with the configuration of each Prometheus of the cluster.
 
     Args:
         view: of the cluster.
         prometheus: of the release.
+        secrets: whether Secrets are read: the operator writes the configuration into one, which tells when it was changed.
     """
-    return [finding for each in every(PROMETHEUS_KIND, view) for finding in _of(each, view, prometheus.of([each]))]
+    return [
+        finding
+        for each in every(PROMETHEUS_KIND, view)
+        for finding in _of(each, view if secrets else None, prometheus.of([each]))
+    ]
 
 
-def _of(stack: Object, view: ReadApi, prometheus: Prometheus) -> Iterator[Finding]:
+def _of(stack: Object, view: ReadApi | None, prometheus: Prometheus) -> Iterator[Finding]:
     name = name_of(stack)
     reconciled = condition(stack, "Reconciled")
     if reconciled.get("status") == "False":
@@ -54,7 +59,7 @@ def _of(stack: Object, view: ReadApi, prometheus: Prometheus) -> Iterator[Findin
         )
         yield Finding(name, Promise.MONITORING, "its configuration is loaded", "it is not", cause)
         return
-    made = _made_at(stack, view)
+    made = _made_at(stack, view) if view is not None else None
     oldest = min((loading.at for loading in loadings), default=None)
     if made is not None and oldest is not None and oldest < made.replace(microsecond=0):
         if prometheus.now() - made <= HANDED_ON:

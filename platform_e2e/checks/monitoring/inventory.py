@@ -44,19 +44,21 @@ SHOWN = 3
 """How many targets a sentence names."""
 
 
-def unexplained(targets: Sequence[ScrapeTarget], view: ReadApi) -> list[Finding]:
+def unexplained(targets: Sequence[ScrapeTarget], view: ReadApi, *, secrets: bool = True) -> list[Finding]:
     """Return the jobs of which targets are scraped and that are no monitor's, nor written out in additionalScrapeConfigs.
 
     Args:
         targets: all that are scraped.
         view: of the cluster.
+        secrets: whether Secrets are read, where the jobs are that are written out; if not, any other job may be one of them.
     """
     there = {identity(each) for kind in SCRAPING_KINDS for each in every(kind, view)}
-    written = dict(additional_jobs(view))
+    written = dict(additional_jobs(view)) if secrets else {}
+    some_are = not secrets and any(at(each, "spec", "additionalScrapeConfigs") for each in _scraping(view))
     findings = []
     for pool, some in _by_pool(targets).items():
         monitor = of_pool(pool)
-        if (monitor in there) if monitor else (pool in written):
+        if (monitor in there) if monitor else (pool in written or some_are):
             continue
         whose = (
             f"{described(*_named(monitor))} is not there"
@@ -75,7 +77,7 @@ def unexplained(targets: Sequence[ScrapeTarget], view: ReadApi) -> list[Finding]
 
 def additional_jobs(view: ReadApi) -> Iterator[tuple[str, str]]:
     """Yield each job that is written out in additionalScrapeConfigs, with the Secret that has it; none that may not be read."""
-    for prometheus in (*every(PROMETHEUS_KIND, view), *every(AGENT_KIND, view)):
+    for prometheus in _scraping(view):
         named = at(prometheus, "spec", "additionalScrapeConfigs") or {}
         if not named:
             continue
@@ -89,6 +91,10 @@ def additional_jobs(view: ReadApi) -> Iterator[tuple[str, str]]:
             field, colon, job = line.strip().removeprefix("- ").partition(":")
             if field == "job_name" and colon:
                 yield job.strip().strip("'\""), described("Secret", name, namespace)
+
+
+def _scraping(view: ReadApi) -> list[Object]:
+    return [*every(PROMETHEUS_KIND, view), *every(AGENT_KIND, view)]
 
 
 def scraped_twice(targets: Sequence[ScrapeTarget], known: Collection[Identity]) -> list[Finding]:
@@ -230,19 +236,22 @@ def stacks(view: ReadApi, prometheus: Prometheus) -> list[Prometheus]:
     return [prometheus.of([each]) for each in every(PROMETHEUS_KIND, view)]
 
 
-def all_of(view: ReadApi, prometheus: Prometheus, known: Collection[Identity]) -> list[Finding]:
+def all_of(
+    view: ReadApi, prometheus: Prometheus, known: Collection[Identity], *, secrets: bool = True
+) -> list[Finding]:
     """Return what is wrong with the whole of what is scraped, beside what the monitors' own tests tell.
 
     Args:
         view: of the cluster.
         prometheus: of the release.
         known: monitors that have a test of their own.
+        secrets: as of `unexplained`.
     """
     findings = rejected(view, prometheus)
     for stack in stacks(view, prometheus):
         targets = stack.targets()
         findings += [
-            *unexplained(targets, view),
+            *unexplained(targets, view, secrets=secrets),
             *scraped_twice(targets, known),
             *dropped(stack.dropped(), view, known),
         ]
