@@ -48,8 +48,8 @@ class Scraping(Prometheus):
     def targets(self) -> list[ScrapeTarget]:
         return self.known
 
-    def dropped(self) -> list[DroppedTarget]:
-        return self.left
+    def dropped(self, pool: str = "") -> list[DroppedTarget]:
+        return [each for each in self.left if pool in {"", each.pool}]
 
     def query(self, expression: str) -> list[Sample]:
         assert expression

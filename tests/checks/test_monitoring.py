@@ -192,7 +192,8 @@ class Answering(Prometheus):
     def targets(self) -> list[ScrapeTarget]:
         return self.known
 
-    def dropped(self) -> list[DroppedTarget]:
+    def dropped(self, pool: str = "") -> list[DroppedTarget]:
+        assert pool
         return []
 
     def scrape_jobs(self) -> set[str]:

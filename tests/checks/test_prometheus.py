@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, Sample, moment
+from platform_e2e.checks.monitoring.prometheus import (
+    DroppedTarget,
+    Loading,
+    Prometheus,
+    PrometheusError,
+    Sample,
+    moment,
+)
 from platform_e2e.kube.errors import api_error
 from platform_e2e.layer.durations import seconds_of
 
@@ -35,6 +42,27 @@ def test_targets_are_read() -> None:
     assert target.pool == "serviceMonitor/chat-dev/chat/0"
     assert target.last_scrape == datetime(2026, 1, 1, 12, 0, 0, 123456, UTC)
     assert target.identity == frozenset({("job", "chat"), ("instance", "10.244.0.5:9090")})
+
+
+def test_what_is_dropped_is_asked_by_pool() -> None:
+    labels = {"__meta_kubernetes_namespace": "chat-dev", "__meta_kubernetes_pod_name": "chat-0"}
+    data = {"droppedTargets": [{"discoveredLabels": labels, "scrapePool": "podMonitor/chat-dev/chat/0"}]}
+    every = answering(data, path="/api/v1/targets", parameters={"state": "dropped"})
+    assert every.dropped() == [DroppedTarget("podMonitor/chat-dev/chat/0", "chat-dev", "", "chat-0", "", "")]
+    one = answering(data, path="/api/v1/targets", parameters={"state": "dropped", "scrapePool": "a/0"})
+    assert len(one.dropped("a/0")) == 1
+
+
+def test_how_the_configuration_was_loaded() -> None:
+    data = {"reloadConfigSuccess": False, "lastConfigTime": "2026-01-01T12:00:00Z"}
+    (loading,) = answering(data, path="/api/v1/status/runtimeinfo").loadings()
+    assert loading == Loading(False, datetime(2026, 1, 1, 12, tzinfo=UTC))
+
+
+def test_the_labels_of_a_series_count_without_its_name() -> None:
+    data = [{"__name__": "up", "job": "a"}, {"__name__": "up", "job": "a", "pod": "b"}, {"__name__": "x"}]
+    asked = answering(data, path="/api/v1/series", parameters={"match[]": '{job="a"}'})
+    assert asked.label_counts('{job="a"}') == {"up": 2, "x": 0}
 
 
 def test_a_query_returns_labels_without_the_name() -> None:

@@ -156,8 +156,7 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
 
 def _dropped(prometheus: Prometheus, pools: Collection[str], view: ReadApi) -> Cause | None:
     """Return why targets of some pools are not scraped, though their monitor selects them."""
-    found = prometheus.dropped()
-    causes = (wrongly_dropped(pool, [each for each in found if each.pool == pool], view) for pool in sorted(pools))
+    causes = (wrongly_dropped(pool, prometheus.dropped(pool), view) for pool in sorted(pools))
     return next(filter(None, causes), None)
 
 

@@ -201,9 +201,13 @@ class Prometheus:
             for entry in data["activeTargets"]
         ]
 
-    def dropped(self) -> list[DroppedTarget]:
-        """Return every address that it has discovered and does not scrape; none where it keeps none (keep_dropped_targets)."""
-        data = self._data("/api/v1/targets", state="dropped")
+    def dropped(self, pool: str = "") -> list[DroppedTarget]:
+        """Return every address that it has discovered and does not scrape; none where it keeps none (keep_dropped_targets).
+
+        Args:
+            pool: the only scrape pool that is asked about: of all together there may be very many.
+        """
+        data = self._data("/api/v1/targets", state="dropped", **({"scrapePool": pool} if pool else {}))
         return [
             dropped_of(str(entry.get("scrapePool", "")), entry["discoveredLabels"]) for entry in data["droppedTargets"]
         ]

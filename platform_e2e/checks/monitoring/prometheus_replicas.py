@@ -117,11 +117,11 @@ class Together(Prometheus):
         ]
         return [min((each[name] for each in seen), key=_bad) for name in _in_all(seen)]
 
-    def dropped(self) -> list[DroppedTarget]:
+    def dropped(self, pool: str = "") -> list[DroppedTarget]:
         """Return what one of the replicas does not scrape: what a shard drops another one of them takes."""
         found: dict[DroppedTarget, None] = {}
         for shards in self._replicas:
-            every = [set(shard.dropped()) for shard in shards]
+            every = [set(shard.dropped(pool)) for shard in shards]
             found |= dict.fromkeys(each for each in every[0] if all(each in others for others in every))
         return list(found)
 
