@@ -6,7 +6,7 @@ import pytest
 
 from e2e.conftest import Prerequisites
 from platform_e2e.testing import Platform, Promises, own, require
-from platform_e2e.testing.checks import Prometheus, dashboards
+from platform_e2e.testing.checks import Prometheus, broken_scrapes, dashboards
 
 pytestmark = pytest.mark.promise("dashboards")
 
@@ -23,6 +23,7 @@ def test_dashboard_shows_data(
     timeout = prerequisites.at_most(SHOWN_SECONDS)
     seen, findings = dashboards.watch(dashboard, prerequisites.platform.layer, prometheus, timeout=timeout)
     require(prerequisites.unmade(findings))
+    require(broken_scrapes.behind(findings, prerequisites.platform.layer, prerequisites.kube, prometheus))
     promises.report(own(findings, prerequisites), dashboards.figures(seen), dashboards.unknown(dashboard, seen))
 
 

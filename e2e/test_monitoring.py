@@ -19,12 +19,12 @@ from platform_e2e.testing.checks import (
     inventory,
     loadbalancer,
     monitoring,
+    moving_series,
     name_of,
     negative_fixtures,
     release_metrics,
     restart,
     selected_by,
-    traffic,
     unmonitored,
     unsynced,
     until_no_findings,
@@ -34,6 +34,9 @@ pytestmark = pytest.mark.promise("monitoring")
 
 SCRAPED_SECONDS = 60.0
 """For a ServiceMonitor to become fresh scrapes: operator, kubelet and reloader hand the configuration on, then one interval."""
+
+LOADED_SECONDS = 100.0
+"""For a configuration that has just been mended to reach Prometheus: a kubelet looks at a Secret each minute (--sync-frequency)."""
 
 SETTLED_SECONDS = 15.0
 """For an Application that another test has just changed to be what Git says again."""
@@ -112,7 +115,7 @@ def test_each_target_is_one_monitors(
 def test_newest_configuration_is_loaded(kube: Kube, prometheus: Prometheus, promises: Promises) -> None:
     """What Prometheus cannot load it leaves, and goes on with what it had before: no change has an effect then."""
     findings = until_no_findings(
-        lambda: configuration.check(kube, prometheus), timeout=SCRAPED_SECONDS, what="the configuration is loaded"
+        lambda: configuration.check(kube, prometheus), timeout=LOADED_SECONDS, what="the configuration is loaded"
     )
     promises.report(findings)
 
@@ -177,16 +180,16 @@ def test_traffic_moves_series(
     """Requests at the address of an application make a counter grow that its monitor declares, as seen by Prometheus."""
     layer, kube = prerequisites.platform.layer, prerequisites.kube
     require(prerequisites.settled(SETTLED_SECONDS))
-    found = traffic.watched(load_balancer, layer, kube, prometheus)
+    found = moving_series.watched(load_balancer, layer, kube, prometheus)
     if load_balancer.probe is None or not found:
         pytest.skip("no monitor declares a counter of the pods behind it, or no probe says what it answers")
     for watch in found:
         before = replace(watch, before=watch.sums())
-        results = traffic.make(load_balancer, watch.service, outside.asker)
+        results = moving_series.make(load_balancer, watch.service, outside.asker)
         findings = until_no_findings(
-            partial(traffic.check, before, results, layer), timeout=MOVED_SECONDS, what="a counter grows"
+            partial(moving_series.check, before, results, layer), timeout=MOVED_SECONDS, what="a counter grows"
         )
-        unproven = traffic.unknown(watch, layer) if findings else None
+        unproven = moving_series.unknown(watch, layer) if findings else None
         promises.report([] if unproven else findings, {"moved": watch.counters}, unproven)
 
 

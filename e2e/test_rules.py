@@ -6,7 +6,15 @@ import pytest
 
 from e2e.conftest import Prerequisites
 from platform_e2e.testing import Kube, Platform, Promises, own, require
-from platform_e2e.testing.checks import TESTS, Prometheus, rules, unmonitored, unsynced, until_no_findings
+from platform_e2e.testing.checks import (
+    TESTS,
+    Prometheus,
+    broken_scrapes,
+    rules,
+    unmonitored,
+    unsynced,
+    until_no_findings,
+)
 
 pytestmark = pytest.mark.promise("rules")
 
@@ -31,6 +39,7 @@ def test_rule_reads_what_there_is(
     timeout = prerequisites.at_most(EVALUATED_SECONDS)
     seen, findings = rules.watch(rule, platform.layer, prerequisites.kube, prometheus, timeout=timeout)
     require(prerequisites.unmade(findings))
+    require(broken_scrapes.behind(findings, platform.layer, prerequisites.kube, prometheus))
     if any(finding.cause.id == "alert-firing" for finding in findings):
         # It may well tell of what is broken.
         require([*platform.lacking().values()])

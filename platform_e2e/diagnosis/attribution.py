@@ -11,6 +11,7 @@ from platform_e2e.errors import BrokenPlatform
 from platform_e2e.finding import Finding
 from platform_e2e.gitops.unjudged import WAITS_FOR
 from platform_e2e.layer import NotJudged
+from platform_e2e.layer.renderer import Reason
 
 APPLIED = "all objects applied"
 """Figure of a finding about an Application whose objects are all as in Git, with no sync going on; others have none."""
@@ -93,6 +94,10 @@ def unjudged_behind(
         cause = finding.cause
         if cause.id == NOT_RENDERED:
             # That is the fault itself, which is certain without a cluster.
+            return None
+        itself = known.get(finding.object)
+        if itself is not None and itself.reason is Reason.MONITOR and symptom(cause) is Symptom.CONFIGURATION:
+            # What it scrapes is not compared; that nothing takes it is certain.
             return None
         # An Application that waits for one is told with what that one lacks, too; its policy is a matter of Git alone.
         through = waiting.get(finding.object, "") if cause.through or cause.id in OF_WAITING else ""

@@ -161,7 +161,7 @@ CAUSES: dict[str, CauseProperties] = {
     "probe-rejected": CauseProperties(_MONITORING, OBJECTS, symptom=_WRITTEN),
     "scrape-config-rejected": CauseProperties(_MONITORING, OBJECTS, symptom=_WRITTEN),
     "prometheus-forbidden": CauseProperties(_MONITORING, SCRAPES),
-    "prometheus-config-not-loaded": CauseProperties(_MONITORING, STUCK),
+    "prometheus-config-not-loaded": CauseProperties(_MONITORING),
     "prometheus-config-old": CauseProperties(_MONITORING),
     "prometheus-not-reconciled": CauseProperties(_MONITORING, STUCK),
     "prometheus-not-back": CauseProperties(_MONITORING),

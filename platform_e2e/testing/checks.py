@@ -33,11 +33,12 @@ from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.loadbalancer import node
 from platform_e2e.checks.monitoring import (
     argocd_info,
+    broken_scrapes,
     configuration,
     inventory,
+    moving_series,
     release_metrics,
     restart,
-    traffic,
     unmonitored,
 )
 from platform_e2e.checks.monitoring.prometheus import Prometheus
@@ -76,6 +77,7 @@ __all__ = [
     "argocd",
     "argocd_info",
     "behind",
+    "broken_scrapes",
     "case_applications",
     "configuration",
     "dashboards",
@@ -91,6 +93,7 @@ __all__ = [
     "layer_of",
     "loadbalancer",
     "monitoring",
+    "moving_series",
     "mutations",
     "name_of",
     "negative_fixtures",
@@ -106,7 +109,6 @@ __all__ = [
     "served_class",
     "stand_ins",
     "synced_with_key",
-    "traffic",
     "unmanaged_changes",
     "unmonitored",
     "unsynced",

@@ -23,6 +23,7 @@ from platform_e2e.gitops.unjudged import WAITS_FOR
 from platform_e2e.incident import reproduce
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Unread
+from platform_e2e.layer.renderer import Reason
 from tests.fakes import layers
 from tests.fakes.recorded_view import RecordedView, made
 from tests.fakes.unjudged import unjudged, unjudged_set
@@ -161,6 +162,13 @@ def test_what_waits_for_something_unjudged_tells_of_no_fault() -> None:
     assert unjudged_behind([about("application-missing")], UNJUDGED, [waits]) is CERTS
     # What Argo CD refuses is the fault itself.
     assert unjudged_behind([about("application-not-rendered", CERTS.object)], UNJUDGED) is None
+
+
+def test_a_probe_whose_scrapes_are_not_compared_is_left_out_for_certain() -> None:
+    probe = unjudged("front-door", reason=Reason.MONITOR, object="probe/front-door -n shop")
+    for cause in ("probe-rejected", "monitor-unselected", "monitor-namespace-unselected"):
+        assert unjudged_behind([about(cause, about=probe.object)], [probe]) is None
+    assert unjudged_behind([about("scrape-error", about=probe.object)], [probe]) is probe
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pytest
 
 from platform_e2e.checks import external_client, network_probe
 from platform_e2e.checks.external_client import ProbeResult
-from platform_e2e.checks.monitoring import restart, traffic
+from platform_e2e.checks.monitoring import broken_scrapes, moving_series, restart
 from platform_e2e.checks.monitoring.prometheus import LoadedRule, Sample
 from platform_e2e.checks.rules import admission, firing
+from platform_e2e.finding import Cause, Finding
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import LoadBalancer, Probe
@@ -92,10 +93,10 @@ def layer(*stand_ins: StandIn) -> Any:
     )
 
 
-def watched(prometheus_: Counting, of: Any = None) -> list[traffic.Watched]:
+def watched(prometheus_: Counting, of: Any = None) -> list[moving_series.Watched]:
     of = of or layer()
     balancer = LoadBalancer(of.rendered[0], (), Probe(80), None, "/ws")
-    return traffic.watched(balancer, of, RecordedView(prometheus(), LIVE, POD), prometheus_)
+    return moving_series.watched(balancer, of, RecordedView(prometheus(), LIVE, POD), prometheus_)
 
 
 @pytest.mark.parametrize(("step", "still"), [(1.0, False), (0.0, True)])
@@ -104,9 +105,9 @@ def test_a_declared_counter_must_grow(step: float, still: bool) -> None:
     assert watch.counters == ["chat_messages_total"]
     client = Asked()
     balancer = LoadBalancer(layer().rendered[0], (), Probe(80), None, "/ws")
-    results = traffic.make(balancer, watch.service, client)  # type: ignore[arg-type]
+    results = moving_series.make(balancer, watch.service, client)  # type: ignore[arg-type]
     assert client.asked == ["10.89.0.201:80 20", "10.89.0.201/ws 20"]
-    findings = traffic.check(replace(watch, before=watch.sums()), results, layer())
+    findings = moving_series.check(replace(watch, before=watch.sums()), results, layer())
     assert [each.cause.id for each in findings] == (["series-still"] if still else [])
     for finding in findings:
         said = "chat_messages_total of servicemonitor/chat -n chat-dev has not grown after 20 of HTTP at http://a/, 20 of WebSocket"
@@ -116,19 +117,19 @@ def test_a_declared_counter_must_grow(step: float, still: bool) -> None:
 def test_nothing_is_watched_where_no_pod_or_no_counter_is_behind() -> None:
     of = layer()
     balancer = LoadBalancer(of.rendered[0], (), None, None)
-    assert traffic.watched(balancer, of, RecordedView(prometheus(), LIVE), Counting(0)) == []
-    assert traffic.watched(balancer, of, RecordedView(prometheus(), POD), Counting(0)) == []
+    assert moving_series.watched(balancer, of, RecordedView(prometheus(), LIVE), Counting(0)) == []
+    assert moving_series.watched(balancer, of, RecordedView(prometheus(), POD), Counting(0)) == []
     other = Counting(0)
     other.known = [replace(TARGET, labels={"namespace": "chat-dev", "pod": "other"})]
     assert watched(other) == []
-    assert traffic.make(balancer, LIVE, Asked()) == []  # type: ignore[arg-type]
+    assert moving_series.make(balancer, LIVE, Asked()) == []  # type: ignore[arg-type]
 
 
 def test_beside_a_stand_in_nothing_is_proven() -> None:
     (watch,) = watched(Counting(0))
-    assert traffic.unknown(watch, layer()) is None
+    assert moving_series.unknown(watch, layer()) is None
     workload = rendered("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: chat, namespace: chat-dev}\n")[0]
-    unknown = traffic.unknown(watch, layer(StandIn(workload, "chat", "x")))
+    unknown = moving_series.unknown(watch, layer(StandIn(workload, "chat", "x")))
     assert unknown is not None
     assert unknown.problem == "whether its series move is not known"
 
@@ -359,3 +360,21 @@ def test_an_alert_of_a_release_that_fires_is_told() -> None:
     assert _fires(replace(rule, state="pending"), source) == []
     assert _fires(replace(rule, query="vector(1)"), source) == []
     assert _fires(replace(rule, name="InfoInhibitor"), source) == []
+
+
+def _about(cause: str) -> Finding:
+    return Finding("x", "rules", "a", "b", Cause(cause, "s", "r"))
+
+
+@pytest.mark.parametrize("monitors", [0, 1])
+def test_what_a_rule_misses_is_told_by_the_monitor_that_is_not_scraped(monitors: int) -> None:
+    _, monitor = rendered(LAYER)
+    of: Any = SimpleNamespace(
+        monitors=lambda: [monitor] * monitors, metrics_services=tuple, releases=[], rendered=[monitor],
+        limits=Limits(), located=lambda cause, otherwise: cause.located(otherwise.place()),
+    )  # fmt: skip
+    view = RecordedView(prometheus())
+    told = broken_scrapes.behind([_about("rule-metric-missing")], of, view, Scraping())
+    assert [each.cause.id for each in told] == ["object-missing"] * monitors
+    assert broken_scrapes.behind([_about("rule-window-short")], of, view, Scraping()) == []
+    assert broken_scrapes.behind([], of, view, Scraping()) == []
