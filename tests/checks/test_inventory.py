@@ -99,6 +99,11 @@ def test_a_job_that_is_written_out_is_explained_by_its_secret(job: str, told: li
     assert len(inventory.all_of(RecordedView(prometheus()), asked, set(), secrets=False)) == 1
 
 
+def test_a_job_of_a_configuration_that_others_write_is_theirs() -> None:
+    stack = made("monitoring.coreos.com/v1/Prometheus", "own", "monitoring", spec={})
+    assert causes(RecordedView(stack), Scraping([replace(TARGET, pool="node")])) == []
+
+
 def test_what_two_monitors_scrape_that_have_no_test_of_their_own_is_told_once() -> None:
     again = monitor()
     again["metadata"]["name"] = "again"

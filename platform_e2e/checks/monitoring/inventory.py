@@ -22,6 +22,7 @@ from platform_e2e.diagnosis.explain.monitors import (
     is_of_pods,
     labels_for,
     of_pool,
+    rules_of,
 )
 from platform_e2e.diagnosis.explain.scrapes import relabelled
 from platform_e2e.diagnosis.explain.targets import is_like
@@ -54,7 +55,10 @@ def unexplained(targets: Sequence[ScrapeTarget], view: ReadApi, *, secrets: bool
     """
     there = {identity(each) for kind in SCRAPING_KINDS for each in every(kind, view)}
     written = dict(additional_jobs(view)) if secrets else {}
-    some_are = not secrets and any(at(each, "spec", "additionalScrapeConfigs") for each in _scraping(view))
+    some_are = any(
+        (not secrets and at(each, "spec", "additionalScrapeConfigs")) or not is_managed(each)
+        for each in _scraping(view)
+    )
     findings = []
     for pool, some in _by_pool(targets).items():
         monitor = of_pool(pool)
@@ -91,6 +95,12 @@ def additional_jobs(view: ReadApi) -> Iterator[tuple[str, str]]:
             field, colon, job = line.strip().removeprefix("- ").partition(":")
             if field == "job_name" and colon:
                 yield job.strip().strip("'\""), described("Secret", name, namespace)
+
+
+def is_managed(prometheus: Object) -> bool:
+    """Tell whether the operator writes the configuration: it leaves that to others where nothing is selected (operator.go)."""
+    fields = [rules_of({"kind": kind.rpartition("/")[2]}).selector for kind in SCRAPING_KINDS]
+    return any(at(prometheus, "spec", field) is not None for field in fields)
 
 
 def _scraping(view: ReadApi) -> list[Object]:
