@@ -23,17 +23,26 @@ def dns_image(standing: Standing) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
-def run(standing: Standing, name: str, node: str, volumes: Sequence[Object] = (), **container: Any) -> Object:
-    """Run a pod on a node and return it once it runs.
+def run(
+    standing: Standing,
+    name: str,
+    node: str,
+    volumes: Sequence[Object] = (),
+    *,
+    namespace: str = "default",
+    **container: Any,
+) -> Object:
+    """Run a pod on a node, with its name as its label `app`, and return it once it runs.
 
     Args:
         standing: the cluster.
         name: the name of the pod.
         node: the node to bind it to.
         volumes: the volumes of the pod.
+        namespace: its namespace.
         container: fields of its container.
     """
-    metadata = {"name": name, "namespace": "default", "labels": {"app": name}}
+    metadata = {"name": name, "namespace": namespace, "labels": {"app": name}}
     spec = {
         "nodeName": node,
         "restartPolicy": "Never",
@@ -44,7 +53,7 @@ def run(standing: Standing, name: str, node: str, volumes: Sequence[Object] = ()
     }
     standing.kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     found: Object = eventually(
-        standing.kube.one("v1/Pod", name, "default"), runs, timeout=RUNNING_SECONDS, what=f"pod {name} runs on {node}"
+        standing.kube.one("v1/Pod", name, namespace), runs, timeout=RUNNING_SECONDS, what=f"pod {name} runs on {node}"
     )
     return found
 

@@ -35,6 +35,7 @@ class Capability(StrEnum):
     NODE_NETWORK = "node_network"
     LOAD_IMAGES = "load_images"
     STOP_NODE = "stop_node"
+    NETWORK_POLICIES = "network_policies"
     SNAPSHOT = "snapshot"
     READ_ONLY = "read_only"
 

@@ -99,6 +99,7 @@ KINDS = {
             "grep",
             "hostname",
             "iproute2",
+            "ipset",
             "iptables",
             "kmod",
             "libc-bin",

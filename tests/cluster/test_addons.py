@@ -77,3 +77,14 @@ def test_corefile_uses_only_plugins_that_are_built_in() -> None:
     used = {line.split()[0] for line in lines} - {"}"}
     assert used >= {"kubernetes", "cache", "ready"}
     assert not [name for name in used if f'"{name}"' not in source]
+
+
+def test_the_enforcer_of_network_policies_may_read_what_they_are_about_and_write_nothing() -> None:
+    made = {(obj["kind"], obj["metadata"]["name"]): obj for _, obj in addons.objects(PLAN)}
+    role = made["ClusterRole", "system:kube-router"]
+    readable = {resource for rule in role["rules"] for resource in rule["resources"]}
+    assert readable == {"namespaces", "networkpolicies", "nodes", "pods"}
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    binding = made["ClusterRoleBinding", "system:kube-router"]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert [subject["name"] for subject in binding["subjects"]] == ["system:kube-router"]

@@ -47,10 +47,11 @@ def test_only_the_server_runs_the_control_plane() -> None:
         "kube-apiserver",
         "kube-controller-manager",
         "kube-proxy",
+        "kube-router",
         "kube-scheduler",
         "kubelet",
     ]
-    assert sorted(programs(1)) == ["containerd", "kube-proxy", "kubelet"]
+    assert sorted(programs(1)) == ["containerd", "kube-proxy", "kube-router", "kubelet"]
 
 
 @pytest.mark.parametrize("number", [0, 1])

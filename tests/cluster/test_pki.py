@@ -73,6 +73,7 @@ def test_only_the_server_has_the_authorities_keys() -> None:
     assert "/etc/kubernetes/pki/ca.key" in MADE.nodes["n1"]
     assert sorted(MADE.nodes["n2"]) == [
         "/etc/kubernetes/kube-proxy.conf",
+        "/etc/kubernetes/kube-router.conf",
         "/etc/kubernetes/kubelet-serving.crt",
         "/etc/kubernetes/kubelet-serving.key",
         "/etc/kubernetes/kubelet.conf",

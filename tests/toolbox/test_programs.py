@@ -60,6 +60,7 @@ def test_every_program_is_there_under_its_name() -> None:
         "prometheus-config-reloader",
         "prometheus",
         "kube-state-metrics",
+        "kube-router",
         "node",
         "oci-runtime",
         "pause",

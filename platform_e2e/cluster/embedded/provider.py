@@ -76,7 +76,15 @@ class EmbeddedProvider:
     """
 
     name = NAME
-    capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES, Capability.STOP_NODE})
+    capabilities = frozenset(
+        {
+            Capability.NODES,
+            Capability.NODE_NETWORK,
+            Capability.LOAD_IMAGES,
+            Capability.STOP_NODE,
+            Capability.NETWORK_POLICIES,
+        }
+    )
 
     def __init__(self) -> None:
         self._running: dict[str, RunningCluster] = {}

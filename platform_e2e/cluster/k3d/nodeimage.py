@@ -38,7 +38,7 @@ CONFIG = Config(
     },
 )
 
-BUILT = ("etcd", "kubernetes", "node", "oci-runtime", "stand-ins")
+BUILT = ("etcd", "kube-router", "kubernetes", "node", "oci-runtime", "stand-ins")
 """The programs of a node that are built; all others are Debian's."""
 
 LOAD_SECONDS = 300.0

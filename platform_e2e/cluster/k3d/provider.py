@@ -31,7 +31,15 @@ class K3dProvider:
     """Make clusters with k3d. They belong to Docker and need no process of ours."""
 
     name = making.NAME
-    capabilities = frozenset({Capability.NODES, Capability.NODE_NETWORK, Capability.LOAD_IMAGES, Capability.STOP_NODE})
+    capabilities = frozenset(
+        {
+            Capability.NODES,
+            Capability.NODE_NETWORK,
+            Capability.LOAD_IMAGES,
+            Capability.STOP_NODE,
+            Capability.NETWORK_POLICIES,
+        }
+    )
 
     def doctor(self, spec: ClusterSpec) -> Sequence[Problem]:
         """Return what prevents the cluster on this machine; changes nothing."""

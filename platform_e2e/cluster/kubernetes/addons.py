@@ -1,4 +1,4 @@
-"""The objects that kubeadm adds to a bare control plane: CoreDNS, and the role and network of each Node."""
+"""The objects that a bare control plane lacks: CoreDNS, the rights of kube-router, and the role and network of each Node."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from platform_e2e.cluster.kubernetes.api import Api
+from platform_e2e.cluster.kubernetes.credentials import KUBE_ROUTER
 from platform_e2e.cluster.network.addressing import Plan
 
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.13.1"
@@ -31,14 +32,56 @@ COREFILE = """\
 """
 """kubeadm's Corefile, but answers live 5 s instead of 30, and the closed cluster forwards no query."""
 
+RBAC = "rbac.authorization.k8s.io"
+
 LABELS = {"k8s-app": "kube-dns"}
 
 
 def objects(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
-    """Return the objects of CoreDNS as kubeadm installs it, with one replica, each with the path of its collection."""
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    """Return the first objects of a cluster, each with the path of its collection."""
+    return [*_dns(plan), *_enforcement()]
+
+
+def _enforcement() -> list[tuple[str, dict[str, Any]]]:
+    """Return the rights of kube-router's policy controller: what it watches, and the Node that it runs on."""
+    reads = [
+        ([""], ["namespaces", "nodes", "pods"], ["get", "list", "watch"]),
+        (["networking.k8s.io"], ["networkpolicies"], ["list", "watch"]),
+    ]
+    user = {"apiGroup": RBAC, "kind": "User", "name": KUBE_ROUTER}
+    return _role(KUBE_ROUTER, reads, user)
+
+
+def _role(
+    name: str, rules: Sequence[tuple[list[str], list[str], list[str]]], subject: dict[str, Any]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return a ClusterRole of that name and its binding to a subject."""
+    path = f"/apis/{RBAC}/v1"
+    head = {"apiVersion": f"{RBAC}/v1", "metadata": {"name": name}}
+    return [
+        (
+            f"{path}/clusterroles",
+            {
+                **head,
+                "kind": "ClusterRole",
+                "rules": [{"apiGroups": groups, "resources": kinds, "verbs": verbs} for groups, kinds, verbs in rules],
+            },
+        ),
+        (
+            f"{path}/clusterrolebindings",
+            {
+                **head,
+                "kind": "ClusterRoleBinding",
+                "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
+                "subjects": [subject],
+            },
+        ),
+    ]
+
+
+def _dns(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    """Return the objects of CoreDNS as kubeadm installs it, with one replica."""
     kube_system = "/api/v1/namespaces/kube-system"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:coredns"}
     account = {"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"}
     reads = [
         ([""], ["endpoints", "services", "pods", "namespaces"], ["list", "watch"]),
@@ -49,25 +92,7 @@ def objects(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
             f"{kube_system}/serviceaccounts",
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "coredns"}},
         ),
-        (
-            f"{rbac}/clusterroles",
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "ClusterRole",
-                "metadata": {"name": "system:coredns"},
-                "rules": [{"apiGroups": groups, "resources": kinds, "verbs": verbs} for groups, kinds, verbs in reads],
-            },
-        ),
-        (
-            f"{rbac}/clusterrolebindings",
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": "system:coredns"},
-                "roleRef": role,
-                "subjects": [account],
-            },
-        ),
+        *_role("system:coredns", reads, account),
         (
             f"{kube_system}/configmaps",
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coredns"}, "data": {"Corefile": COREFILE}},

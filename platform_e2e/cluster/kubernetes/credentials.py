@@ -18,6 +18,9 @@ PKI = "/etc/kubernetes/pki"
 API_PORT = 6443
 """kubeadm's."""
 
+KUBE_ROUTER = "system:kube-router"
+"""The user of the program that enforces NetworkPolicies; `addons` gives it its rights."""
+
 MASTERS = "system:masters"
 """The group with all rights, which the API server grants without RBAC."""
 
@@ -58,10 +61,12 @@ def make(plan: Plan, names: Sequence[str]) -> Identities:
     for name, address in zip(names, plan.nodes, strict=True):
         kubelet = authority.client(f"system:node:{name}", "system:nodes")
         proxy = authority.client("system:kube-proxy")
+        router = authority.client(KUBE_ROUTER)
         files[name] = {
             f"{PKI}/ca.crt": authority.pair.certificate,
             "/etc/kubernetes/kubelet.conf": kubeconfig(f"system:node:{name}", kubelet),
             "/etc/kubernetes/kube-proxy.conf": kubeconfig("system:kube-proxy", proxy),
+            "/etc/kubernetes/kube-router.conf": kubeconfig(KUBE_ROUTER, router),
             **_files("/etc/kubernetes/kubelet-serving", authority.server(name, [name, address])),
         }
     names_of_api: list[str | IPv4Address] = [

@@ -203,6 +203,16 @@ def _programs(node: Node, plan: Plan, *, contained: bool, stand_ins: Sequence[st
             "after": [*runtime, *after],
         },
         {"name": "kube-proxy", "argv": ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.json"], "after": after},
+        {
+            "name": "kube-router",
+            "argv": [
+                "kube-router",
+                "--kubeconfig=/etc/kubernetes/kube-router.conf",
+                f"--node={node.name}",
+                f"--services={plan.services}",
+            ],
+            "after": after,
+        },
     ]
 
 
