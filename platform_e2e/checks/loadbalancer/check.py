@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService, observe
-from platform_e2e.checks.loadbalancer.unanswered import unreachable, wrong_answer
+from platform_e2e.checks.loadbalancer.unanswered import kept_out, unreachable, wrong_answer
 from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.causes import OBJECT_MISSING, unexplained
@@ -279,7 +279,7 @@ def _answers(wanted: WantedService, seen: ObservedService) -> Problem:
         observed = f"{answer.asked - answer.good} of {answer.asked} requests are not answered so: {problem}"
     if answer.connected:
         return expected, observed, wrong_answer(seen, answer)
-    return expected, observed, seen.cause or unreachable(seen, answer)
+    return expected, observed, seen.cause or kept_out(seen, answer) or unreachable(seen, answer)
 
 
 def typed(service: Rendered) -> list[Finding]:

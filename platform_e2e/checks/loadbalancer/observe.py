@@ -15,6 +15,7 @@ from platform_e2e.checks.container_client import Asker, Container, Here
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.kept_out import silent_address
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, outside_pools, statuses_of
 from platform_e2e.diagnosis.explain.metallb_l2 import takes_others
 from platform_e2e.diagnosis.explain.metallb_pools import AddressPool, pool, requested_pool
@@ -83,6 +84,11 @@ class WantedService:
             # Without any pool, or any of that name, the cluster tells what is missing.
             outside_pools(rendered.object, named) if named else None,
         )
+
+    @property
+    def asked_port(self) -> int | None:
+        """Return the port that is asked: the probe's, or the first one."""
+        return self.probe.port if self.probe is not None else self.tcp_port
 
     @property
     def tcp_port(self) -> int | None:
@@ -176,6 +182,7 @@ class ObservedService:
         declared: the ports that the pods declare that it selects, such as `http (8080)`.
         others: by name what makes the pods that answer, where that is more than one workload.
         cause: what the explanations say.
+        kept_out: the cause that NetworkPolicies keep the client out, where the address is silent and they do.
         arp_seconds: how long the ARP answer took.
     """
 
@@ -191,6 +198,7 @@ class ObservedService:
     declared: Sequence[str] = ()
     others: Sequence[str] = ()
     cause: Cause | None = None
+    kept_out: Cause | None = None
     arp_seconds: float | None = None
 
 
@@ -225,7 +233,15 @@ def observe(wanted: WantedService, view: ReadApi, host: Outside) -> ObservedServ
     if not troubled:
         return seen
     ports = declared_ports([pod for pod in pods_of(view, service) if not has_ended(pod)])
-    return replace(seen, cause=explain(service, view), declared=ports, others=takes_others(service, view))
+    node = host.nodes.get(seen.nodes[0], "")
+    silent = seen.answer is not None and seen.answer.problem and not seen.answer.connected
+    return replace(
+        seen,
+        cause=explain(service, view),
+        declared=ports,
+        others=takes_others(service, view),
+        kept_out=silent_address(service, wanted.asked_port or 0, host.address, node, view) if silent else None,
+    )
 
 
 def _sharers(view: ReadApi, service: Object, address: str) -> list[tuple[str, str]]:

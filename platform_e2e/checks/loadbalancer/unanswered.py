@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 from platform_e2e.checks.external_client import ProbeResult
@@ -49,6 +50,14 @@ def _itself(seen: ObservedService, answer: ProbeResult) -> str:
     return ""
 
 
+def kept_out(seen: ObservedService, answer: ProbeResult) -> Cause | None:
+    """Return the cause that NetworkPolicies keep the client away from an address that does not answer; None where none does."""
+    if seen.kept_out is None:
+        return None
+    says = f"{answer.where} is announced and does not answer{_requests(answer)} ({answer.problem})"
+    return replace(seen.kept_out, sentence=f"{says}: {seen.kept_out.sentence}")
+
+
 def unreachable(seen: ObservedService, answer: ProbeResult) -> Cause:
     """Explain that there is no answer at an address that is announced, or not every time."""
     ranges = [str(text) for text in at(seen.service, "spec", "loadBalancerSourceRanges") or ()]
@@ -76,7 +85,7 @@ def unreachable(seen: ObservedService, answer: ProbeResult) -> Cause:
         f"{listed(ways)}",
         narrow
         or f"see that the application listens on that port, or correct targetPort of the Service{_declared(seen)}; then look at "
-        "kube-proxy on the announcing node, and for a NetworkPolicy",
+        "kube-proxy on the announcing node",
         field=("spec", "selector") if narrow else ("spec", "ports", wrong, "targetPort"),
     )
 

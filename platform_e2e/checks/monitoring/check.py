@@ -160,7 +160,7 @@ def _up(_wanted: WantedMonitor, seen: ObservedMonitor) -> Problem:
         return None
     observed = f"{len(down)} of {len(seen.targets)} are not"
     index = next(target.index for target in seen.targets if target.url in down)
-    cause = seen.cause or scrape_error(seen.monitor, down, seen.apart, index, seen.ports)
+    cause = seen.cause or seen.kept_out or scrape_error(seen.monitor, down, seen.apart, index, seen.ports)
     return "every target is up", observed, cause
 
 

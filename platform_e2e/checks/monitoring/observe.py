@@ -12,6 +12,7 @@ from platform_e2e.checks.monitoring.inventory import wrongly_dropped
 from platform_e2e.checks.monitoring.prometheus import Prometheus, ScrapeTarget
 from platform_e2e.checks.monitoring.scrape_costs import ScrapeCost, costs
 from platform_e2e.diagnosis.explain import explain
+from platform_e2e.diagnosis.explain.kept_out import failed_scrape
 from platform_e2e.diagnosis.explain.monitors import (
     agents_of,
     entries,
@@ -84,6 +85,7 @@ class ObservedMonitor:
         apart: by name what makes the pods that cannot be scraped, where others make those that can.
         ports: of the pods behind the first target that is down; None where all are up.
         cause: what the explanations say.
+        kept_out: the cause that NetworkPolicies keep Prometheus away from a target, where a scrape fails and they do.
         lacking: why a wanted series cannot be delivered, where that is not the application's own affair.
         dropped: why targets that it selects are not scraped.
         costs: of each scrape, where the team limits them.
@@ -102,6 +104,7 @@ class ObservedMonitor:
     apart: Sequence[str] = ()
     ports: ScrapedPorts | None = None
     cause: Cause | None = None
+    kept_out: Cause | None = None
     lacking: Cause | None = None
     dropped: Cause | None = None
     costs: Sequence[ScrapeCost] = ()
@@ -148,6 +151,7 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         apart=_apart(targets, view),
         ports=next((scraped_ports(monitor, target.index, view) for target in targets if target.health == "down"), None),
         cause=explain(monitor, view),
+        kept_out=_kept_out(monitor, targets, takers, view),
         lacking=next(filter(None, lacking), None),
         dropped=_dropped(prometheus, pools, view),
         costs=costs(targets, wanted.limits, prometheus),
@@ -160,14 +164,26 @@ def _dropped(prometheus: Prometheus, pools: Collection[str], view: ReadApi) -> C
     return next(filter(None, causes), None)
 
 
+def _kept_out(
+    monitor: Object, targets: Sequence[ScrapeTarget], takers: Sequence[Object], view: ReadApi
+) -> Cause | None:
+    down = {target.url: (target.error, _pod_of(target, view)) for target in targets if target.error}
+    return failed_scrape(monitor, down, takers, view) if down else None
+
+
+def _pod_of(target: ScrapeTarget, view: ReadApi) -> Object | None:
+    """Return the pod that a target is of, or None where it is of none."""
+    name, namespace = target.labels.get("pod"), target.labels.get("namespace")
+    return view.get("v1/Pod", name, namespace) if name and namespace else None
+
+
 def _apart(targets: Sequence[ScrapeTarget], view: ReadApi) -> list[str]:
     """Return by name what makes the pods of the targets that are down, where none of theirs is up and others are."""
     if all(target.health == "up" for target in targets):
         return []
     pods: dict[bool, list[Object]] = {True: [], False: []}
     for target in targets:
-        name, namespace = target.labels.get("pod"), target.labels.get("namespace")
-        pod = view.get("v1/Pod", name, namespace) if name and namespace else None
+        pod = _pod_of(target, view)
         if pod is not None:
             pods[target.health == "up"].append(pod)
     good, bad = named(pods[True], view), named(pods[False], view)
