@@ -101,7 +101,7 @@ def test_a_policy_holds_for_new_pods_and_changed_labels(standing: Standing, foun
     standing.kube.create(policy(found, 0, ingress(peers({"podSelector": {"matchLabels": {"may": "enter"}}}))))
     await_open(found, CLIENTS, [])
     for value, left in (("enter", [NEAR[1]]), (None, [])):
-        standing.kube.patch("v1/Pod", {"metadata": {"labels": {"may": value}}}, "stranger", "near")
+        standing.kube.patch("v1/Pod", "stranger", {"metadata": {"labels": {"may": value}}}, "near")
         await_open(found, CLIENTS, left)
 
 
