@@ -11,6 +11,7 @@ from platform_e2e.diagnosis.explain.kept_out import failed_scrape, silent_addres
 from platform_e2e.diagnosis.explain.network_policies import (
     EGRESS,
     INGRESS,
+    POLICY_KIND,
     Connection,
     Peer,
     Port,
@@ -18,6 +19,7 @@ from platform_e2e.diagnosis.explain.network_policies import (
     restricts,
 )
 from platform_e2e.finding import Cause
+from platform_e2e.kube.errors import Forbidden
 from platform_e2e.kube.objects import Object
 from tests.fakes import loadbalancers, monitoring
 from tests.fakes.recorded_view import RecordedView, made
@@ -212,3 +214,18 @@ def test_a_policy_of_a_release_is_changed_in_its_values() -> None:
     deny = policy({"podSelector": {}}, "default-deny", "chat-dev")
     deny["metadata"]["annotations"] = {"meta.helm.sh/release-name": "chat"}
     assert "the NetworkPolicies in the values of the release chat" in scrape(deny).remedy
+
+
+class Closed(RecordedView):
+    """A cluster whose NetworkPolicies may not be read."""
+
+    def list(self, kind: str, *args: Any, **options: Any) -> Any:
+        if kind == POLICY_KIND:
+            raise Forbidden(f"list {kind}", 403, "Forbidden", "no right")
+        return super().list(kind, *args, **options)
+
+
+def test_policies_that_may_not_be_read_are_no_cause_and_no_error() -> None:
+    service = loadbalancers.service()
+    view = Closed(*SPACES, service, chat(), policy({"podSelector": {}}, "default-deny", "chat-dev"))
+    assert silent_address(service, 80, "10.89.0.1", "", view) is None

@@ -6,13 +6,14 @@ only where an address is silent or a scrape fails: whether the cluster enforces 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from platform_e2e.diagnosis.explain.owners import has_ended
 from platform_e2e.diagnosis.objects import at, labels_of, selects
+from platform_e2e.kube.errors import Forbidden
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 
@@ -94,9 +95,17 @@ def blocking(connection: Connection, direction: str, view: ReadApi) -> list[Obje
     pod = connection.end(direction).pod
     if pod is None:
         return []
-    found = [policy for policy in view.list(POLICY_KIND, key(pod)[0]) if restricts(policy, pod, direction)]
+    found = [policy for policy in _policies(key(pod)[0], view) if restricts(policy, pod, direction)]
     rules = ((policy, rule) for policy in found for rule in at(policy, "spec", _RULES[direction][0]) or ())
     return [] if any(_allows(policy, rule, direction, connection) for policy, rule in rules) else found
+
+
+def _policies(namespace: str, view: ReadApi) -> Sequence[Object]:
+    """Return the policies of a namespace; none for whom may not read them, who then learns of another cause."""
+    try:
+        return view.list(POLICY_KIND, namespace)
+    except Forbidden:
+        return ()
 
 
 def restricts(policy: Object, pod: Object, direction: str) -> bool:
