@@ -230,6 +230,34 @@ def test_who_is_left_out_gets_no_answer() -> None:
     assert found(replace(seen, asked_from="")).cause.id == "loadbalancer-unreachable"
 
 
+def test_policies_that_keep_the_client_out_are_the_cause_of_silence_and_of_nothing_else() -> None:
+    kept_out = Cause("network-policy", "networkpolicy/deny -n chat-dev allows nothing", "allow it")
+    refused = replace(ANSWER, problem="[Errno 111] Connection refused", connected=False)
+    finding = found(replace(SOUND, answer=refused, kept_out=kept_out))
+    assert finding.cause.id == "network-policy"
+    assert finding.cause.sentence == (
+        "http://10.89.0.201:80/ is announced and does not answer ([Errno 111] Connection refused): "
+        "networkpolicy/deny -n chat-dev allows nothing"
+    )
+    assert check(WANTED, replace(SOUND, kept_out=kept_out)) == []
+    port = Cause("loadbalancer-target-port", "no such port", "name it")
+    assert found(replace(SOUND, answer=refused, kept_out=kept_out, cause=port)).cause == port.located(PLACE)
+
+
+@pytest.mark.usefixtures("segment")
+@pytest.mark.parametrize(("problem", "closed"), [("[Errno 111] Connection refused", True), ("", False)])
+def test_policies_are_read_where_an_address_is_silent(
+    problem: str, closed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = replace(ANSWER, problem=problem, connected=not problem)
+    monkeypatch.setattr(external_client, "fetch", lambda *_: answer)
+    deny = made("networking.k8s.io/v1/NetworkPolicy", "deny", "chat-dev", spec={"podSelector": {}})
+    seen = observe(WANTED, RecordedView(service(), deny, *loadbalancers.platform()), replace(HOST, address="10.89.0.1"))
+    assert (seen.kept_out is not None) == closed
+    without_policy = RecordedView(service(), *loadbalancers.platform())
+    assert observe(WANTED, without_policy, replace(HOST, address="10.89.0.1")).kept_out is None
+
+
 def test_the_declared_port_break_is_said_so() -> None:
     refused = replace(ANSWER, problem="NewConnectionError: [Errno 111] Connection refused", connected=False)
     live = service(ports=[{"port": 80, "targetPort": 8081}])

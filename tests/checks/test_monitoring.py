@@ -284,6 +284,22 @@ def test_how_many_pods_a_workload_must_have(workload: Object, declared: Object |
     assert replicas(workload, declared) == number
 
 
+def test_policies_that_keep_prometheus_out_are_the_cause_of_a_scrape_that_fails() -> None:
+    labels = {"operator.prometheus.io/name": "stack"}
+    running = made("v1/Pod", "prometheus-0", "monitoring", labels, status={"phase": "Running", "podIP": "10.244.0.8"})
+    target = made("v1/Pod", "chat-0", "chat-dev", {"app": "chat"}, status={"phase": "Running", "podIP": "10.244.0.5"})
+    deny = made("networking.k8s.io/v1/NetworkPolicy", "deny", "chat-dev", spec={"podSelector": {}})
+    error = "dial tcp 10.244.0.5:9090: connect: connection refused"
+    down = replace(TARGET, health="down", error=error, labels={**LABELS, "pod": "chat-0", "namespace": "chat-dev"})
+    objects = (monitor(), prometheus(), service(), endpoint_slice(), deployment(), running, target)
+    (finding,) = check(WANTED, observe(WANTED, RecordedView(*objects, deny), Answering(down), SINCE))
+    assert finding.cause.id == "network-policy-scrape"
+    assert "networkpolicy/deny -n chat-dev allows no ingress to port 9090" in finding.cause.sentence
+    (finding,) = check(WANTED, observe(WANTED, RecordedView(*objects), Answering(down), SINCE))
+    assert finding.cause.id == "scrape-error"
+    assert observe(WANTED, RecordedView(*objects, deny), Answering(TARGET), SINCE).kept_out is None
+
+
 def test_a_service_without_a_selector_counts_by_its_addresses() -> None:
     bare = service()
     del bare["spec"]["selector"]
