@@ -159,6 +159,12 @@ class BareRepository:
             )
         return found
 
+    def has(self, commit: str) -> bool:
+        """Tell whether the history of any branch has a commit."""
+        if self._commit(f"{commit}^{{commit}}") is None:
+            return False
+        return bool(self.git("for-each-ref", "--count=1", f"--contains={commit}", "refs/heads").stdout.strip())
+
     def read(self, revision: str, path: str) -> str:
         """Return the text of a file.
 

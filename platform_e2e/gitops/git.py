@@ -230,6 +230,10 @@ class GitServer:
         """
         return self.repository.resolve(branch)
 
+    def has(self, sha: str) -> bool:
+        """Tell whether any branch has a commit."""
+        return self.repository.has(sha)
+
     def read(self, path: str, *, branch: str = BRANCH) -> str:
         """Return the text of a served file.
 

@@ -120,6 +120,18 @@ def test_a_branch_can_start_at_the_layer(setup: Setup, layer: Path) -> None:
         setup.git.branch("other", start="nowhere")
 
 
+def test_a_commit_belongs_to_git_as_long_as_a_branch_has_it(setup: Setup, layer: Path) -> None:
+    main = setup.git.publish(layer).sha
+    branch = setup.git.branch("e2e/audit", start="main")
+    sha = branch.commit({"app/cm.yaml": b"1\n"}, "An application of its own")
+    assert setup.git.has(main)
+    assert setup.git.has(sha)
+    branch.delete()
+    assert not setup.git.has(sha)
+    assert setup.git.has(main)
+    assert not setup.git.has("f" * 40)
+
+
 def test_main_cannot_be_removed(setup: Setup, layer: Path) -> None:
     setup.git.publish(layer)
     with pytest.raises(WrongUsage, match="the branch main must not be removed"):
