@@ -39,6 +39,43 @@ def pool_of_one(kube: Kube, name: str, namespace: str) -> Iterator[str]:
         timeline.current().event("disturbance-end", shown)
 
 
+@contextlib.contextmanager
+def webhook_down(kube: Kube, namespace: str) -> Iterator[str]:
+    """Have a webhook that does not answer asked for each ConfigMap of a namespace that is made or changed, and yield its name.
+
+    Args:
+        kube: the cluster.
+        namespace: of a test; nothing outside of it is asked for.
+    """
+    webhook = {
+        "name": "down.platform-e2e.invalid",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "timeoutSeconds": 1,
+        "clientConfig": {"service": {"name": "down", "namespace": namespace, "path": "/"}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}],
+    }  # fmt: skip
+    kind = "admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration"
+    metadata = {"name": namespace, "labels": {TESTS: namespace}}
+    kube.create(
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": metadata,
+            "webhooks": [webhook],
+        }
+    )
+    shown = f"validatingwebhookconfiguration/{namespace}"
+    timeline.current().event("disturbance-start", shown, change="webhook-down")
+    try:
+        yield namespace
+    finally:
+        kube.delete(kind, namespace)
+        timeline.current().event("disturbance-end", shown)
+
+
 def service(name: str, namespace: str, pool: str, load_balancer_class: str = "") -> Object:
     """Return a LoadBalancer Service that asks for an address of a pool, with nothing behind it.
 

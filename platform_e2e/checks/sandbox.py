@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,13 +124,28 @@ class Sandbox:
         """
         sha = self.branch.commit({"manifests/settings.json": json.dumps(settings()).encode()}, "Add settings")
         self.kube.create(application(self.namespace, self.branch.url, self.branch.name, self_heal=self_heal))
+        self.converge(sha)
+        return SandboxApplication(self.namespace, self.namespace, sha, self.kube)
+
+    def converge(self, sha: str, *, by_operation: bool = True) -> None:
+        """Wait until the Application has converged on a commit.
+
+        Args:
+            sha: the commit.
+            by_operation: whether the commit surely changes something, so that an operation of it must have ended.
+
+        Raises:
+            BlockedByPromise: Argo CD compares nothing, which the tests of the layer's own Applications tell.
+            Refuted: Argo CD has given the commit up.
+            Timeout: it has not converged.
+        """
         try:
             converge(
                 self.kube,
                 [self.namespace],
                 sha,
                 timeout=CONVERGE_SECONDS,
-                by_operation=True,
+                by_operation=by_operation,
                 explain=lambda app: explain(app, self.kube),
             )
         except Timeout as error:
@@ -142,7 +157,75 @@ class Sandbox:
                 name, Promise.APPLICATIONS, f"it is what commit {sha[:12]} says", error.report.last, cause
             )
             raise BlockedByPromise([finding]) from error
-        return SandboxApplication(self.namespace, self.namespace, sha, self.kube)
+
+    @property
+    def source(self) -> StateSource[Object | None]:
+        """Return its Application as something to wait for."""
+        return self.kube.one(argocd.APPLICATION, self.namespace, argocd.NAMESPACE)
+
+    @property
+    def live(self) -> Object:
+        """Return its Application as it is now, empty where there is none."""
+        return self.kube.get(argocd.APPLICATION, self.namespace, argocd.NAMESPACE) or {}
+
+    def objects(self) -> list[Object]:
+        """Return the objects of the cluster that its Application manages now."""
+        managed = [resource for resource in argocd.resources(self.live) if not resource.hook]
+        found = (self.kube.get(each.api, each.name, each.namespace or None) for each in managed)
+        return [obj for obj in found if obj is not None]
+
+    def commit(
+        self, *objects: Object, drop: Iterable[Object] = (), files: Mapping[str, bytes | None] | None = None, why: str
+    ) -> str:
+        """Commit objects, and have Argo CD look where the Application exists; return the commit.
+
+        Args:
+            objects: each is written to a file of its own, or replaces the one of its kind and name.
+            drop: objects whose files are removed.
+            files: files besides, by their path below the branch; None removes one.
+            why: the message of the commit.
+        """
+        changes: dict[str, bytes | None] = {file_of(obj): json.dumps(obj, indent=1).encode() for obj in objects}
+        changes |= {file_of(obj): None for obj in drop} | dict(files or {})
+        return self._looked_at(self.branch.commit(changes, why))
+
+    def revert(self, sha: str) -> str:
+        """Revert a commit by `git revert`, have Argo CD look, and return the new commit."""
+        return self._looked_at(self.branch.revert(sha))
+
+    def _looked_at(self, sha: str) -> str:
+        if self.live:
+            argocd_requests.ask_refresh(self.kube, self.namespace)
+        return sha
+
+    def deploy(
+        self,
+        *,
+        automated: Mapping[str, Any] | None = None,
+        retry: Mapping[str, Any] | None = None,
+        options: Sequence[str] = (),
+        **spec: Any,
+    ) -> None:
+        """Make the automated Application of what was committed, without waiting for it.
+
+        Args:
+            automated: what differs from `prune: true, selfHeal: true`.
+            retry: what its sync policy says about retries; Argo CD's default where it is None.
+            options: sync options.
+            spec: more fields of its specification.
+        """
+        app = application(self.namespace, self.branch.url, self.branch.name, self_heal=True)
+        policy = app["spec"]["syncPolicy"]
+        policy["automated"] |= dict(automated or {})
+        policy |= {"retry": dict(retry)} if retry is not None else {}
+        policy |= {"syncOptions": list(options)} if options else {}
+        app["spec"] |= spec
+        self.kube.create(app)
+
+
+def file_of(obj: Object) -> str:
+    """Return the file in which a sandbox keeps an object."""
+    return f"manifests/{str(obj['kind']).lower()}-{obj['metadata']['name']}.json"
 
 
 def changed_object(namespace: str) -> str:
@@ -184,6 +267,16 @@ def application(namespace: str, url: str, branch: str, *, self_heal: bool) -> Ob
 def _argocd(kind: str, name: str, spec: dict[str, Any]) -> Object:
     metadata = {"name": name, "namespace": argocd.NAMESPACE, "labels": {TESTS: name}}
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def fits(predicate: Callable[[Any], object], otherwise: Callable[[Any], object]) -> Expectation[Any]:
+    """Return the expectation that a state fits a predicate.
+
+    Args:
+        predicate: tells whether it does.
+        otherwise: says what the state is where it does not.
+    """
+    return lambda state: Met(state) if predicate(state) else Pending(str(otherwise(state)))
 
 
 def has_colour(colour: str) -> Expectation[Object | None]:

@@ -7,14 +7,16 @@ from typing import Any, cast
 import pytest
 
 from platform_e2e import timeline
-from platform_e2e.checks import negative_fixtures
+from platform_e2e.checks import negative_fixtures, sandbox_children, sandbox_objects
 from platform_e2e.checks import sandbox as sandboxes
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.negative_fixtures import pool_of_one
 from platform_e2e.checks.sandbox import Sandbox, has_colour, has_key, is_sync, synced_with_key
 from platform_e2e.diagnosis.attribution import BlockedByPromise
 from platform_e2e.diagnosis.explain.metallb_pools import pool, requested_pool
-from platform_e2e.gitops.git import GitServer
+from platform_e2e.errors import BrokenHarness
+from platform_e2e.gitops import server
+from platform_e2e.gitops.git import Branch, GitServer
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Polled, Timeout
 from platform_e2e.kube.objects import Object
@@ -55,13 +57,13 @@ class Git:
         self.deleted: list[str] = []
 
     def branch(self, name: str) -> Any:
-        server = self
+        git = self
 
         class Branch:
-            url = server.url
+            url = git.url
 
             def delete(self) -> None:
-                server.deleted.append(name)
+                git.deleted.append(name)
 
         return Branch()
 
@@ -161,3 +163,102 @@ def test_a_control_of_which_argo_cd_sees_nothing_is_blocked_by_what_the_layers_o
             "statefulset/argocd-application-controller -n argocd has 0 replicas; it was never compared "
             "[application-stale-revision]"
         )
+
+
+class Committing:
+    """A branch that remembers what was committed."""
+
+    url, name = Git.url, "e2e-1"
+
+    def __init__(self) -> None:
+        self.commits: list[dict[str, bytes | None]] = []
+
+    def commit(self, changes: dict[str, bytes | None], _message: str) -> str:
+        self.commits.append(changes)
+        return "a" * 40
+
+    def revert(self, sha: str) -> str:
+        return f"not {sha}"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", lambda _kube, name, **_: found.append(name))
+    return found
+
+
+def test_what_is_committed_is_one_file_an_object_and_argo_cd_looks_once_there_is_an_application(
+    asked: list[str],
+) -> None:
+    cluster, branch = Cluster(), Committing()
+    sandbox = Sandbox(cast("Kube", cluster), cast("Branch", branch), "e2e-1")
+    blue = sandbox_objects.config_map("settings", colour="blue")
+    sandbox.commit(blue, files={"manifests/README.md": b"x"}, why="Add it")
+    assert asked == []
+    sandbox.deploy(automated={"prune": False}, retry={"limit": 0}, options=["A=b"], ignoreDifferences=[])
+    sandbox.commit(drop=[blue], why="Drop it")
+    assert sandbox.revert("it") == "not it"
+    assert asked == ["e2e-1", "e2e-1"]
+    file = "manifests/configmap-settings.json"
+    assert [set(changes) for changes in branch.commits] == [{file, "manifests/README.md"}, {file}]
+    assert json.loads(branch.commits[0][file] or b"") == blue
+    assert branch.commits[1][file] is None
+    spec = sandbox.live["spec"]
+    assert spec["syncPolicy"] == {
+        "automated": {"prune": False, "selfHeal": True}, "retry": {"limit": 0}, "syncOptions": ["A=b"]
+    }  # fmt: skip
+    assert spec["ignoreDifferences"] == []
+
+
+def test_the_objects_of_a_sandbox_are_those_that_its_application_lists() -> None:
+    resources = [
+        {"version": "v1", "kind": "ConfigMap", "namespace": "e2e-1", "name": name, "hook": hook}
+        for name, hook in (("settings", False), ("hook", True), ("gone", False))
+    ]
+    app = made("argoproj.io/v1alpha1/Application", "e2e-1", "argocd", status={"resources": resources})
+    cluster = Cluster()
+    cluster.objects += [app, SETTINGS, made("v1/ConfigMap", "hook", "e2e-1")]
+    assert Sandbox(cast("Kube", cluster), cast("Branch", Committing()), "e2e-1").objects() == [SETTINGS]
+
+
+def test_a_webhook_that_is_down_is_asked_for_one_namespace_alone_and_goes_away() -> None:
+    cluster = Cluster()
+    with negative_fixtures.webhook_down(cast("Kube", cluster), "e2e-1"):
+        (webhook,) = cluster.objects[0]["webhooks"]
+        assert webhook["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "e2e-1"}}
+        assert webhook["failurePolicy"] == "Fail"
+    assert cluster.objects == []
+
+
+def test_a_child_is_an_application_of_the_same_branch_that_its_project_must_allow() -> None:
+    sandbox = Sandbox(cast("Kube", Cluster()), cast("Branch", Committing()), "e2e-1")
+    child = sandbox_children.child_application(sandbox)
+    assert (child["metadata"]["name"], child["spec"]["source"]["path"]) == ("e2e-1-child", "child")
+    assert TESTS in child["metadata"]["labels"]
+    allowed = sandbox_children.allowing_children(sandbox)["spec"]["destinations"]
+    assert [each["namespace"] for each in allowed] == ["e2e-1", "argocd"]
+    assert list(sandbox_children.below("child", child)) == ["child/e2e-1-child.json"]
+
+
+def test_pods_of_a_sandbox_keep_within_the_strictest_policy() -> None:
+    for obj in (sandbox_objects.deployment("a", "image"), sandbox_objects.failing_job("PreSync", "a", "image")):
+        pod = obj["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert sandbox_objects.deployment("a", "image", match="b")["spec"]["selector"] == {"matchLabels": {"app": "b"}}
+
+
+def test_an_image_that_every_node_has_is_the_git_servers() -> None:
+    spec = {"template": {"spec": {"containers": [{"image": "argocd:1"}]}}}
+    found = made("apps/v1/Deployment", "git", server.NAMESPACE, dict(server.LABELS), spec=spec)
+    assert sandbox_objects.image_of_the_cluster(RecordedView(found)) == "argocd:1"
+    with pytest.raises(BrokenHarness, match="must have the git server"):
+        sandbox_objects.image_of_the_cluster(RecordedView())
+
+
+def test_a_state_that_does_not_fit_says_what_it_is() -> None:
+    expectation = sandboxes.fits(lambda state: state == 1, lambda state: f"it is {state}")
+    assert isinstance(expectation(1), Met)
+    assert str(expectation(2)) == "Pending(why='it is 2')"
