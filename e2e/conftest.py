@@ -12,6 +12,7 @@ from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Render
 from platform_e2e.testing.checks import (
     Application,
     LoadBalancer,
+    ProbeResult,
     Promise,
     Release,
     Sandbox,
@@ -107,6 +108,11 @@ def _applications(layer: Layer) -> Cases:
     return ((app.name, app) for app in layer.applications)
 
 
+def _sealed_secrets(layer: Layer) -> Cases:
+    sealed = layer.of_kind("bitnami.com/v1alpha1/SealedSecret")
+    return ((_place(rendered), rendered) for rendered in sealed if not rendered.exempt(Promise.SELFHEAL))
+
+
 def _applicationsets(layer: Layer) -> Cases:
     return ((appset.name, appset) for appset in layer.applicationsets)
 
@@ -142,6 +148,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "alert": _alerts,
     "dashboard": _dashboards,
     "application": _applications,
+    "sealed_secret": _sealed_secrets,
     "applicationset": _applicationsets,
     "environment": _environments,
     "release": _releases,
@@ -258,6 +265,25 @@ def wanted(load_balancer: LoadBalancer, platform: Platform, cluster: Cluster) ->
 def wanted_monitor(monitor: Rendered, platform: Platform) -> monitoring.WantedMonitor:
     """Return what must be true of the ServiceMonitor or PodMonitor at hand."""
     return monitoring.WantedMonitor.of(monitor, platform.layer)
+
+
+@pytest.fixture
+def answering(
+    platform: Platform, cluster: Cluster, outside: loadbalancer.Outside, kube: Kube
+) -> Iterator[dict[str, Callable[[], ProbeResult]]]:
+    """Return for each LoadBalancer Service of the layer that answers what asks it once, while no other test changes it."""
+    balancers = [each for each in platform.layer.load_balancers() if not each.exempt]
+    names = {name for each in balancers for name in case_applications.judged_by(each, platform.layer)}
+    with contextlib.ExitStack() as stack:
+        for name in sorted(names):
+            stack.enter_context(cluster.lease.shared(f"application {name}"))
+        asks = {}
+        for each in balancers:
+            wanted = loadbalancer.WantedService.of(each, platform.layer, cluster.facts)
+            ask = loadbalancer.asking(wanted, kube, outside)
+            if ask is not None and not ask().problem:
+                asks[str(each.service)] = ask
+        yield asks
 
 
 @pytest.fixture

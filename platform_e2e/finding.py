@@ -26,6 +26,11 @@ class Promise(StrEnum):
     ALERTS = "alerts"
     DASHBOARDS = "dashboards"
     SELFHEAL = "selfheal"
+    PRUNE = "prune"
+    RETRY = "retry"
+    WAVES = "waves"
+    ROLLBACK = "rollback"
+    AUDIT = "audit"
     APPLICATIONS = "applications"
     ENVIRONMENTS = "environments"
 

@@ -10,9 +10,11 @@ from platform_e2e.checks import (
     alerts,
     applications,
     applicationsets,
+    audit,
     case_applications,
     dashboards,
     foundations,
+    heal_attempts,
     hookruns,
     ignored_fields,
     loadbalancer,
@@ -20,16 +22,25 @@ from platform_e2e.checks import (
     mutations,
     negative_fixtures,
     plainsecrets,
+    prune,
     rendered_objects,
+    request_loop,
+    retry,
     revisions,
+    rollback,
     rules,
+    sandbox_children,
+    sandbox_objects,
     selfheal,
     stand_ins,
     unmanaged_changes,
+    unsealed_secrets,
     unsynced,
+    wave_order,
     waves,
 )
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.external_client import ProbeResult
 from platform_e2e.checks.loadbalancer import node
 from platform_e2e.checks.monitoring import (
     argocd_info,
@@ -44,7 +55,7 @@ from platform_e2e.checks.monitoring import (
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.checks.sandbox import Sandbox, has_colour, is_sync, synced_with_key
+from platform_e2e.checks.sandbox import Sandbox, fits, has_colour, is_sync, synced_with_key
 from platform_e2e.diagnosis.attribution import behind
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, served_class
@@ -53,6 +64,7 @@ from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import all_of
+from platform_e2e.kube.recording import recorded
 from platform_e2e.layer import Application, ApplicationSet, Environment, LoadBalancer, MetricsService, Release
 from platform_e2e.pytest_plugin.layer import layer_of
 from platform_e2e.runs.directory import Run
@@ -65,6 +77,7 @@ __all__ = [
     "LoadBalancer",
     "MetricsService",
     "Mutation",
+    "ProbeResult",
     "Prometheus",
     "Promise",
     "Release",
@@ -76,6 +89,7 @@ __all__ = [
     "applicationsets",
     "argocd",
     "argocd_info",
+    "audit",
     "behind",
     "broken_scrapes",
     "case_applications",
@@ -83,8 +97,10 @@ __all__ = [
     "dashboards",
     "explain",
     "faults",
+    "fits",
     "foundations",
     "has_colour",
+    "heal_attempts",
     "hookruns",
     "ignored_fields",
     "ingress",
@@ -99,11 +115,18 @@ __all__ = [
     "negative_fixtures",
     "node",
     "plainsecrets",
+    "prune",
+    "recorded",
     "release_metrics",
     "rendered_objects",
+    "request_loop",
     "restart",
+    "retry",
     "revisions",
+    "rollback",
     "rules",
+    "sandbox_children",
+    "sandbox_objects",
     "selected_by",
     "selfheal",
     "served_class",
@@ -111,7 +134,9 @@ __all__ = [
     "synced_with_key",
     "unmanaged_changes",
     "unmonitored",
+    "unsealed_secrets",
     "unsynced",
     "until_no_findings",
+    "wave_order",
     "waves",
 ]

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from ruamel.yaml import YAML
@@ -65,6 +66,33 @@ def test_nothing_is_wrong_with_a_sound_service() -> None:
         "answer_seconds": 0.02,
         "answered": "HTTP",
     }
+
+
+class Asker:
+    """A client that remembers what it asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, object]] = []
+
+    def fetch(self, address: str, probe: Probe) -> external_client.ProbeResult:
+        self.asked.append((address, probe))
+        return ANSWER
+
+    def connect(self, address: str, port: int) -> external_client.ProbeResult:
+        self.asked.append((address, port))
+        return ANSWER
+
+
+def test_a_service_is_asked_again_and_again_as_the_layer_says() -> None:
+    asker = Asker()
+    host = cast("Outside", SimpleNamespace(asker=asker))
+    for wanted in (WANTED, replace(WANTED, probe=None)):
+        ask = loadbalancer.asking(wanted, RecordedView(service()), host)
+        assert ask is not None
+        assert ask() is ask() is ANSWER
+    assert asker.asked == [("10.89.0.201", Probe(80))] * 2 + [("10.89.0.201", 80)] * 2
+    assert loadbalancer.asking(WANTED, RecordedView(service(address="")), host) is None
+    assert loadbalancer.asking(WANTED, RecordedView(), host) is None
 
 
 def test_a_service_that_is_not_there() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from platform_e2e.checks.loadbalancer.check import figures, has_address, is_pending, typed, unplanned, watch
-from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService
+from platform_e2e.checks.loadbalancer.observe import ObservedService, Outside, WantedService, asking
 
 __all__ = [
     "ObservedService",
     "Outside",
     "WantedService",
+    "asking",
     "figures",
     "has_address",
     "is_pending",

@@ -10,8 +10,8 @@ from functools import partial
 from ipaddress import ip_address
 
 from platform_e2e.addresses import AddressRange
-from platform_e2e.checks import external_client
 from platform_e2e.checks.container_client import Asker, Container, Here
+from platform_e2e.checks.external_client import ProbeResult
 from platform_e2e.cluster import providers
 from platform_e2e.cluster.provider import ClusterFacts
 from platform_e2e.diagnosis.explain import explain
@@ -193,7 +193,7 @@ class ObservedService:
     events: frozenset[str] | None = None
     macs: Mapping[str, str | None] = field(default_factory=dict)
     node_mac: str | None = None
-    answer: external_client.ProbeResult | None = None
+    answer: ProbeResult | None = None
     asked_from: str = ""
     declared: Sequence[str] = ()
     others: Sequence[str] = ()
@@ -242,6 +242,24 @@ def observe(wanted: WantedService, view: ReadApi, host: Outside) -> ObservedServ
         others=takes_others(service, view),
         kept_out=silent_address(service, wanted.asked_port or 0, host.address, node, view) if silent else None,
     )
+
+
+def asking(wanted: WantedService, view: ReadApi, host: Outside) -> Callable[[], ProbeResult] | None:
+    """Return what asks a Service once from outside of the cluster, or None where it has no address or no TCP port.
+
+    Args:
+        wanted: the Service.
+        view: of the cluster, for its address.
+        host: where the question is asked from.
+    """
+    namespace, name = key(wanted.service)
+    address = next(iter(ingress(view.get("v1/Service", name, namespace) or {})), None)
+    probe, port, asker = wanted.probe, wanted.tcp_port, host.asker
+    if address is None:
+        return None
+    if probe is not None:
+        return lambda: asker.fetch(address, probe)
+    return (lambda: asker.connect(address, port)) if port is not None else None
 
 
 def _sharers(view: ReadApi, service: Object, address: str) -> list[tuple[str, str]]:
