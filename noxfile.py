@@ -401,6 +401,12 @@ def benchmark(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def rollback(session: nox.Session) -> None:
+    """Revert twenty different commits, and print for each whether all is as before, seconds and failed requests; -- options of e2e."""
+    _in_e2e(session, "pytest", "-p", "no:cacheprovider", "benchmarks/reverts", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def foreign(session: nox.Session) -> None:
     """Read other people's layers, and write docs/foreign-layers.md: -- DIR[:ROOT,ROOT]... (--help tells more)."""
     _in_e2e(session, "benchmarks.foreign", *session.posargs)
