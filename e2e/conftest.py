@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Rendered
+from platform_e2e.testing import Cluster, Finding, Kube, Layer, Platform, Rendered, require
 from platform_e2e.testing.checks import (
+    NOT_COMPARED,
     Application,
     LoadBalancer,
     ProbeResult,
@@ -289,5 +290,7 @@ def answering(
 @pytest.fixture
 def sandbox(kube: Kube, platform: Platform, namespace: str) -> Iterator[Sandbox]:
     """Return a branch, a namespace and an AppProject of the test's own; everything made in it is removed afterwards."""
+    # What compares none of the layer's Applications compares none of a sandbox, and each test would find that out for itself.
+    require([finding for finding in platform.lacking().values() if finding.cause.id == NOT_COMPARED])
     with Sandbox.open(kube, platform.git, namespace) as sandbox:
         yield sandbox

@@ -29,7 +29,16 @@ WAITS = "waits for"
 STANDS_ON: dict[str, tuple[Promise, ...]] = {
     "metallb": (Promise.LOADBALANCER,),
     "kube-prometheus-stack": (Promise.MONITORING, Promise.RULES, Promise.ALERTS, Promise.DASHBOARDS),
-    "argo-cd": (Promise.APPLICATIONS, Promise.SELFHEAL, Promise.ENVIRONMENTS),
+    "argo-cd": (
+        Promise.APPLICATIONS,
+        Promise.SELFHEAL,
+        Promise.PRUNE,
+        Promise.RETRY,
+        Promise.WAVES,
+        Promise.ROLLBACK,
+        Promise.AUDIT,
+        Promise.ENVIRONMENTS,
+    ),
     "sealed-secrets": (Promise.APPLICATIONS,),
 }
 """By a release's chart the promises that cannot be kept without it; its own finding breaks the first."""

@@ -150,8 +150,20 @@ def attempts(apps: Iterable[Object | None]) -> list[Attempt]:
     return list(found.values())
 
 
+def ended(apps: Iterable[Object | None]) -> argocd.Operation:
+    """Return the operation that was tried again, as it was seen last: a heal may have begun since.
+
+    Args:
+        apps: all states that were recorded; without a failed attempt the last operation of any kind counts.
+    """
+    operations = [argocd.operation(app or {}) for app in apps]
+    retried = {operation.started for operation in operations if operation.backing_off}
+    found = [operation for operation in operations if operation.started in retried]
+    return (found or operations or [argocd.Operation()])[-1]
+
+
 def made(
-    name: str, seen: Sequence[Attempt], schedule: Schedule, ended: argocd.Operation, *, succeeds: bool
+    name: str, seen: Sequence[Attempt], schedule: Schedule, done: argocd.Operation, *, succeeds: bool
 ) -> list[Finding]:
     """Return what is wrong with how a sync was tried again.
 
@@ -159,11 +171,11 @@ def made(
         name: of the Application, as findings have it.
         seen: its failed attempts.
         schedule: what its sync policy says.
-        ended: the operation at its end.
+        done: the operation at its end.
         succeeds: whether it must have succeeded at last; else it must have stopped after all attempts.
     """
     numbers = [attempt.number for attempt in seen]
-    wanted = list(range(1, ended.retries + 1))
+    wanted = list(range(1, done.retries + 1))
     gaps = [(later.ended - earlier.ended).total_seconds() for earlier, later in pairwise(seen)]
     early = [
         f"attempt {attempt.number + 1} ended {gap:g} s after the one before, after a pause of {schedule.pause(attempt.number):g} s"
@@ -172,11 +184,11 @@ def made(
     ]
     phase = "Succeeded" if succeeds else "Failed"
     problems = {
-        f"the sync {ended.phase or 'has not begun'}: {ended.message}": ended.phase != phase,
-        "it was not tried again": ended.retries < 1,
-        f"attempts {numbers} were seen, and it counts {ended.retries}": numbers != wanted,
-        f"it stopped after {ended.retries} of {schedule.limit} attempts": not succeeds
-        and ended.retries != schedule.limit,
+        f"the sync {done.phase or 'has not begun'}: {done.message}": done.phase != phase,
+        "it was not tried again": done.retries < 1,
+        f"attempts {numbers} were seen, and it counts {done.retries}": numbers != wanted,
+        f"it stopped after {done.retries} of {schedule.limit} attempts": not succeeds
+        and done.retries != schedule.limit,
         "; ".join(early): bool(early),
     }
     wrong = next((words for words, applies in problems.items() if applies), None)

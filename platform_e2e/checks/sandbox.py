@@ -19,7 +19,16 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd, argocd_requests
 from platform_e2e.gitops.convergence import converge
-from platform_e2e.kube.expect import Expectation, Met, Pending, StateSource, Timeout, Verdict, eventually_gone
+from platform_e2e.kube.expect import (
+    Expectation,
+    Met,
+    Pending,
+    StateSource,
+    Timeout,
+    Verdict,
+    eventually,
+    eventually_gone,
+)
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
 
@@ -139,7 +148,7 @@ class Sandbox:
             Refuted: Argo CD has given the commit up.
             Timeout: it has not converged.
         """
-        try:
+        with self._blocked_by_argo_cd(sha):
             converge(
                 self.kube,
                 [self.namespace],
@@ -148,14 +157,19 @@ class Sandbox:
                 by_operation=by_operation,
                 explain=lambda app: explain(app, self.kube),
             )
+
+    @contextlib.contextmanager
+    def _blocked_by_argo_cd(self, sha: str) -> Iterator[None]:
+        """Tell that a test is blocked where Argo CD compares nothing."""
+        try:
+            yield
         except Timeout as error:
             cause = error.cause
             if cause is None or cause.id != NOT_COMPARED:
                 raise
             name = f"application/{self.namespace} -n {argocd.NAMESPACE}"
-            finding = Finding(
-                name, Promise.APPLICATIONS, f"it is what commit {sha[:12]} says", error.report.last, cause
-            )
+            expected = f"it is what commit {sha[:12]} says"
+            finding = Finding(name, Promise.APPLICATIONS, expected, error.report.last, cause)
             raise BlockedByPromise([finding]) from error
 
     @property
@@ -206,13 +220,17 @@ class Sandbox:
         options: Sequence[str] = (),
         **spec: Any,
     ) -> None:
-        """Make the automated Application of what was committed, without waiting for it.
+        """Make the automated Application of what was committed, and wait until Argo CD has compared it, but for no sync.
 
         Args:
             automated: what differs from `prune: true, selfHeal: true`.
             retry: what its sync policy says about retries; Argo CD's default where it is None.
             options: sync options.
             spec: more fields of its specification.
+
+        Raises:
+            BlockedByPromise: Argo CD compares nothing, which the tests of the layer's own Applications tell.
+            Timeout: it has not compared it.
         """
         app = application(self.namespace, self.branch.url, self.branch.name, self_heal=True)
         policy = app["spec"]["syncPolicy"]
@@ -221,6 +239,15 @@ class Sandbox:
         policy |= {"syncOptions": list(options)} if options else {}
         app["spec"] |= spec
         self.kube.create(app)
+        compared = fits(lambda live: argocd.sync_status(live or {}), lambda _: "it was not compared")
+        with self._blocked_by_argo_cd(self.branch.head()):
+            eventually(
+                self.source,
+                compared,
+                timeout=CONVERGE_SECONDS,
+                what=f"Argo CD compares application/{self.namespace} -n {argocd.NAMESPACE}",
+                explain=lambda live: explain(live, self.kube) if live else None,
+            )
 
 
 def file_of(obj: Object) -> str:

@@ -55,7 +55,7 @@ from platform_e2e.checks.monitoring import (
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
-from platform_e2e.checks.sandbox import Sandbox, fits, has_colour, is_sync, synced_with_key
+from platform_e2e.checks.sandbox import NOT_COMPARED, Sandbox, fits, has_colour, is_sync, synced_with_key
 from platform_e2e.diagnosis.attribution import behind
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, served_class
@@ -70,6 +70,7 @@ from platform_e2e.pytest_plugin.layer import layer_of
 from platform_e2e.runs.directory import Run
 
 __all__ = [
+    "NOT_COMPARED",
     "TESTS",
     "Application",
     "ApplicationSet",

@@ -108,7 +108,16 @@ SCHEDULE = Schedule(limit=2, duration=1, factor=2)
 def test_each_attempt_counts_and_comes_after_its_pause(
     states: list[Object], last: Object, succeeds: bool, observed: str
 ) -> None:
-    seen, ended = retry.attempts(states), argocd.operation(last)
-    found = retry.made("application/app -n argocd", seen, SCHEDULE, ended, succeeds=succeeds)
+    seen, done = retry.attempts(states), argocd.operation(last)
+    found = retry.made("application/app -n argocd", seen, SCHEDULE, done, succeeds=succeeds)
     assert [finding.observed for finding in found] == ([observed] if observed else [])
     assert {finding.cause.id for finding in found} <= {"retry-not-made"}
+
+
+def test_what_was_tried_again_is_not_the_heal_after_it() -> None:
+    retried, last, heal = state(1, 0), state(1, 3, "Succeeded"), state(0, 4, "Succeeded")
+    for app, started in ((retried, NOON), (last, NOON), (heal, NOON + timedelta(seconds=4))):
+        app["status"]["operationState"]["startedAt"] = started.isoformat()
+    assert retry.ended([None, retried, last, heal]).retries == 1
+    assert retry.ended([heal]).started == NOON + timedelta(seconds=4)
+    assert retry.ended([]).phase == ""

@@ -152,12 +152,14 @@ def test_a_control_of_which_argo_cd_sees_nothing_is_blocked_by_what_the_layers_o
     monkeypatch.setattr(sandboxes, "CONVERGE_SECONDS", 0.1)
     monkeypatch.setattr("platform_e2e.gitops.argocd_requests.ask_refresh", lambda *_, **__: None)
     branch = Git().branch("e2e-1")
-    branch.name, branch.commit = "e2e-1", lambda *_: "a" * 40
+    branch.name, branch.commit, branch.head = "e2e-1", lambda *_: "a" * 40, lambda: "a" * 40
     sandbox = Sandbox(cast("Kube", cluster), branch, "e2e-1")
 
-    with pytest.raises(Timeout if compares else BlockedByPromise) as told:
-        sandbox.application(self_heal=True)
-    if not compares:
+    for work in (lambda: sandbox.application(self_heal=True), sandbox.deploy):
+        with pytest.raises(Timeout if compares else BlockedByPromise) as told:
+            work()
+        if compares:
+            continue
         assert getattr(told.value, "by", "") == (
             "promise applications: no controller compares application/e2e-1 -n argocd with Git: "
             "statefulset/argocd-application-controller -n argocd has 0 replicas; it was never compared "
@@ -180,6 +182,16 @@ class Committing:
     def revert(self, sha: str) -> str:
         return f"not {sha}"
 
+    def head(self) -> str:
+        return "a" * 40
+
+
+class Comparing(Cluster):
+    """A cluster whose Argo CD compares what is made at once."""
+
+    def create(self, obj: Object) -> Object:
+        return super().create({**obj, "status": {"sync": {"status": "OutOfSync"}}})
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -191,7 +203,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_is_committed_is_one_file_an_object_and_argo_cd_looks_once_there_is_an_application(
     asked: list[str],
 ) -> None:
-    cluster, branch = Cluster(), Committing()
+    cluster, branch = Comparing(), Committing()
     sandbox = Sandbox(cast("Kube", cluster), cast("Branch", branch), "e2e-1")
     blue = sandbox_objects.config_map("settings", colour="blue")
     sandbox.commit(blue, files={"manifests/README.md": b"x"}, why="Add it")
