@@ -137,7 +137,9 @@ def test_commit_that_drops_everything_is_refused(sandbox: Sandbox, kube: Kube) -
 
 
 @pytest.mark.scenario("D12")
-def test_objects_of_others_are_never_pruned_and_are_named(sandbox: Sandbox, kube: Kube, layer: Layer) -> None:
+def test_objects_of_others_are_never_pruned_and_are_named(
+    sandbox: Sandbox, kube: Kube, layer: Layer, promises: Promises
+) -> None:
     """Neither the label that Argo CD once tracked by nor a copied annotation makes an object an Application's."""
     dropped, kept = sandbox_objects.config_map("dropped", says="a"), sandbox_objects.config_map("kept", says="a")
     sha = sandbox.commit(dropped, kept, why="Add two")
@@ -161,9 +163,9 @@ def test_objects_of_others_are_never_pruned_and_are_named(sandbox: Sandbox, kube
         lambda app: f"its conditions are {argocd.conditions(app or {})}",
     )
     eventually(sandbox.source, warned, timeout=PRUNED_SECONDS, what="Argo CD warns of orphans")
+    with recorded(kube.many(CONFIG_MAP, sandbox.namespace)) as recording:
+        consistently(sandbox.source, warned, for_=STAYS_SECONDS, what="Argo CD goes on to warn of them")
+    _, found = recording.states[-1]
+    promises.report(prune.taken(strangers, found, kube))
     known = [*(app.name for app in layer.applications), sandbox.namespace]
-    named = [f"configmap/{name} -n {sandbox.namespace}" for name in ("by-hand", "copied")]
-    stay = fits(
-        lambda found: prune.orphans(found, known) == named, lambda found: f"{prune.orphans(found, known)} are orphans"
-    )
-    consistently(kube.many(CONFIG_MAP, sandbox.namespace), stay, for_=STAYS_SECONDS, what="the strangers stay")
+    assert prune.orphans(found, known) == [f"configmap/{name} -n {sandbox.namespace}" for name in ("by-hand", "copied")]
