@@ -52,8 +52,8 @@ HELD = 60.0
 """Patience with what is healthy only once something else is there: several times what any object of a sound layer takes."""
 
 RETRIED = 90.0
-"""Patience with a sync that is tried again: five attempts that begin 5 s apart and double have pauses of up to 80 s, so that one at
-least was made meanwhile."""
+"""Patience with a sync that is tried again: its pauses are 10, 20, 40, 80 and 160 s (checks/retry.py), so that three attempts were
+made meanwhile where it has just begun."""
 
 HOOKS = 150.0
 """Patience with a hook: a migration of a new cluster's empty database takes seconds; one that waits for a person does not end."""
