@@ -25,12 +25,14 @@ class Change:
         write: objects that it changes or adds.
         drop: objects that it removes.
         files: files besides.
+        taken: whether Argo CD can apply it, or else refuses it whole.
     """
 
     name: str
     write: tuple[Object, ...] = ()
     drop: tuple[Object, ...] = ()
     files: Mapping[str, bytes | None] = field(default_factory=dict)
+    taken: bool = True
 
 
 def base(image: str) -> dict[str, Object]:
@@ -74,9 +76,9 @@ def changes(image: str) -> list[Change]:
         Change("a workload removed", drop=(of["web"],)),
         Change("a port", (sandbox_objects.service("web", port=81),)),
         Change("a Service removed", drop=(of["port"],)),
-        Change("an immutable field", (sandbox_objects.deployment("web", image, match="other"),)),
-        Change("an object that is refused", (sandbox_objects.refused(),)),
-        Change("a broken chart", files=BROKEN_CHART),
+        Change("an immutable field", (sandbox_objects.deployment("web", image, match="other"),), taken=False),
+        Change("an object that is refused", (sandbox_objects.refused(),), taken=False),
+        Change("a broken chart", files=BROKEN_CHART, taken=False),
         Change("all together", (red, added, bad, sandbox_objects.service("web", port=81)), (of["other"], of["robot"])),
     ]
 

@@ -22,7 +22,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the table."""
     found = config.stash.get(ROWS, [])
     if found:
-        columns = ("commit", "live state", "seconds", "requests", "failed requests")
+        columns = ("commit", "objects changed", "live state", "seconds", "requests", "failed requests")
         width, colour = terminal.size(120)
         title = f"{len(found)} reverts"
         terminalreporter.write(terminal.table(columns, found, width=width, colour=colour, title=title, lines=False))

@@ -50,11 +50,15 @@ def test_revert_leaves_nothing_behind(
         bad = sandbox.commit(*change.write, drop=change.drop, files=change.files, why=f"Change {change.name}")
         taken = fits(_taken(bad), lambda app: argocd.operation(app or {}).message or "nothing has begun")
         eventually(sandbox.source, taken, timeout=TAKEN_SECONDS, what=f"{change.name}: the commit is taken or given up")
+        touched = len(rollback.equal(before, sandbox.objects()))
         good, began = sandbox.revert(bad), time.monotonic()
         sandbox.converge(good, by_operation=False)
         seconds = time.monotonic() - began
-    findings = rollback.equal(before, sandbox.objects()) + request_loop.check(answers, "a rollback")
-    asked = request_loop.figures(answers)
-    state = "equal" if not rollback.equal(before, sandbox.objects()) else "DIFFERENT"
-    rows.append((change.name, state, f"{seconds:.2f}", str(asked["requests"]), str(asked["failed requests"])))
-    promises.report(findings, figures={"rollback_seconds": seconds, **asked})
+    different, asked = rollback.equal(before, sandbox.objects()), request_loop.figures(answers)
+    assert bool(touched) == change.taken, f"the commit has changed {touched} objects"
+    state = "DIFFERENT" if different else "equal"
+    figures = (f"{seconds:.2f}", str(asked["requests"]), str(asked["failed requests"]))
+    rows.append((change.name, str(touched) if change.taken else "none, it is refused", state, *figures))
+    promises.report(
+        different + request_loop.check(answers, "a rollback"), figures={"rollback_seconds": seconds, **asked}
+    )
