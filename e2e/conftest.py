@@ -101,6 +101,10 @@ def _alerts(layer: Layer) -> Cases:
     return ((alert.id, alert) for alert in alerts.of_layer(layer))
 
 
+def _kept_cases(layer: Layer) -> Cases:
+    return ((kept.id, kept) for kept in alerts.kept.of_layer(layer))
+
+
 def _dashboards(layer: Layer) -> Cases:
     return ((dashboard.id, dashboard) for dashboard in dashboards.of_layer(layer))
 
@@ -147,6 +151,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "metrics_port": _metrics_ports,
     "rule": _rules,
     "alert": _alerts,
+    "kept_case": _kept_cases,
     "dashboard": _dashboards,
     "application": _applications,
     "sealed_secret": _sealed_secrets,
@@ -159,6 +164,10 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "edit_of_root": _edits(mutations.root_edits),
 }
 """For each argument that a test can have, what the layer has of it."""
+
+
+OF_MONITORING = {"monitoring", "rules", "alerts", "dashboards"}
+"""The promises that `-k monitoring` chooses."""
 
 
 def _place(rendered: Rendered) -> str:
@@ -175,13 +184,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(argument, chosen)
 
 
-OF_MONITORING = frozenset({Promise.MONITORING, Promise.RULES, Promise.DASHBOARDS})
-"""Promises whose tests `-k monitoring` chooses."""
-
-
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let `-k monitoring` choose what is made of metrics, too, whatever its names."""
-    if any(marker.args[0] in OF_MONITORING for marker in item.iter_markers("promise")):
+    """Let `-k monitoring` choose all that monitoring consists of, whatever file it is in."""
+    if {str(marker.args[0]) for marker in item.iter_markers("promise")} & OF_MONITORING:
         item.extra_keyword_matches.add("monitoring")
 
 

@@ -12,6 +12,7 @@ from types import FrameType, ModuleType
 from typing import NoReturn
 
 from platform_e2e.commands import (
+    alert_cases,
     breaks,
     bundle,
     capture,
@@ -50,6 +51,7 @@ COMMANDS: dict[str, tuple[str, ModuleType]] = {
     "reproduce": ("bring a captured incident about on a cluster of its own", reproduce),
     "bundle": ("pack a run's directory into one RUN.tar.gz for a ticket", bundle),
     "report": ("make a run's report.html again, from what the run left behind", report),
+    "alert-cases": ("keep the cases of alerts that a run has derived, beside the layer", alert_cases),
     "leaks": ("end runs in every way there is and compare the host before and after", leaks),
 }
 """By name: the help of a command, and its module."""

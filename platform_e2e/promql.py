@@ -178,7 +178,8 @@ def same(one: str, other: str) -> bool:
         return "".join(one.split()) == "".join(other.split())
 
 
-def _children(node: Any) -> Iterator[Any]:
+def children_of(node: Any) -> Iterator[Any]:
+    """Yield the expressions that a node of a parsed expression is made of."""
     for field in ("lhs", "rhs", "expr", "param"):
         child = getattr(node, field, None)
         if isinstance(child, ast.Expr):
@@ -189,16 +190,24 @@ def _children(node: Any) -> Iterator[Any]:
 def _selectors(node: Any, function: str, *, absent: bool) -> Iterator[Selector]:
     """Yield what is read below a node, with the function that is applied to it."""
     if isinstance(node, ast.MatrixSelector):
-        yield _selector(node.vector_selector, node.range.total_seconds(), function, absent=absent)
+        yield selector_of(node.vector_selector, node.range.total_seconds(), function, absent=absent)
     elif isinstance(node, ast.VectorSelector):
-        yield _selector(node, None, "", absent=absent)
+        yield selector_of(node, None, "", absent=absent)
     else:
         name = node.func.name if isinstance(node, ast.Call) else function
-        for child in _children(node):
+        for child in children_of(node):
             yield from _selectors(child, name, absent=absent or name in _ABSENT)
 
 
-def _selector(node: Any, window: float | None, function: str, *, absent: bool) -> Selector:
+def selector_of(node: Any, window: float | None = None, function: str = "", *, absent: bool = False) -> Selector:
+    """Return what a selector of a parsed expression reads.
+
+    Args:
+        node: an instant selector.
+        window: seconds of the range around it; None where there is none.
+        function: that is applied to the range.
+        absent: whether its absence is what is asked about.
+    """
     found = [
         Matcher(each.name, _OPERATORS[str(each.op).rpartition(".")[2]], each.value) for each in node.matchers.matchers
     ]
@@ -213,25 +222,25 @@ def _joins(node: Any) -> Iterator[Join]:
     if (
         isinstance(node, ast.BinaryExpr)
         and str(node.op) not in {"or", "unless"}
-        and _vector(node.lhs)
-        and _vector(node.rhs)
+        and is_vector(node.lhs)
+        and is_vector(node.rhs)
     ):
         matching = node.modifier.matching if node.modifier else None
         yield Join(node.lhs.prettify(), node.rhs.prettify(), str(node.op), str(matching) if matching else "")
-    for child in _children(node):
+    for child in children_of(node):
         yield from _joins(child)
 
 
-def _vector(node: Any) -> bool:
+def is_vector(node: Any) -> bool:
     """Tell whether a node is a vector: what reads nothing, or is made a scalar, is joined with everything."""
     if isinstance(node, ast.ParenExpr):
-        return _vector(node.expr)
+        return is_vector(node.expr)
     if isinstance(node, ast.NumberLiteral | ast.StringLiteral):
         return False
     if isinstance(node, ast.Call) and node.func.name in {"scalar", "time", "vector", "pi"}:
         return False
     if isinstance(node, ast.BinaryExpr):
-        return _vector(node.lhs) or _vector(node.rhs)
+        return is_vector(node.lhs) or is_vector(node.rhs)
     return True
 
 
@@ -283,9 +292,9 @@ def _called(node: Any) -> Labels:
 def _joined(node: Any) -> Labels:
     left, right = _labels(node.lhs), _labels(node.rhs)
     operator = str(node.op)
-    if not _vector(node.rhs) or operator in _SETS:
+    if not is_vector(node.rhs) or operator in _SETS:
         return left
-    if not _vector(node.lhs):
+    if not is_vector(node.lhs):
         return right
     if operator == "or":
         only = None if left.only is None or right.only is None else left.only | right.only

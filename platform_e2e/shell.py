@@ -58,6 +58,7 @@ class CommandError(BrokenHarness):
         shown = "".join(f"\n    {line}" for line in tail.splitlines())
         super().__init__(f"`{shlex.join(argv)}` {reason}{shown}", remedy)
         self.argv = tuple(argv)
+        self.reason = reason
         self.output = output
 
 

@@ -65,7 +65,7 @@ def pack(directory: Path, version: str, timeline: Timeline) -> Prebuilt:
             f"{installed} must not be installed where a new one is made, got it in {installed.directory}",
             f"pip uninstall {prebuilt.DISTRIBUTION}",
         )
-    built = programs.ensure(timeline)
+    built = programs.ensure(timeline, [program.name for program in programs.table()])
     k3d = binary.own(timeline).path
     roots = rootfs.get_all(list(rootfs.KINDS), timeline)
     go = toolchain.choose().version

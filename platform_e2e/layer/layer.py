@@ -57,6 +57,7 @@ class Layer:
         options_left_out: of argocd-cm's `kustomize.buildOptions`, what was not given to kustomize.
         begins: what was taken for what, and why, one sentence each.
         accepted: of which of these the team accepts that they are not judged.
+        alert_cases: the directory with cases of alerts that the team keeps, from the top of the repository; empty where it keeps none.
         stand_ins: which containers run stand-ins, and what follows.
         invented: the Secrets whose values cannot be had here.
         left_out: objects that are not served; `rendered` and `applications` do not have them.
@@ -89,6 +90,7 @@ class Layer:
     options_left_out: tuple[str, ...] = ()
     begins: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    alert_cases: str = ""
     stand_ins: StandIns = field(default_factory=StandIns, compare=False)
     invented: tuple[Invented, ...] = field(default=(), repr=False, compare=False)
     left_out: tuple[LeftOut, ...] = field(default=(), repr=False, compare=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from platform_e2e import paths
@@ -40,6 +40,7 @@ from platform_e2e.layer.reading import Reading
 from platform_e2e.layer.releases import Release
 from platform_e2e.layer.renderer import Engine, Material, Render, Renderer, Rendering, Repository
 from platform_e2e.layer.taking import Taken, Taking
+from platform_e2e.layer.team_file import Said
 from platform_e2e.layer.under_test import UnderTest
 from platform_e2e.layer.unread import Unread
 
@@ -135,6 +136,7 @@ def load(
         accepted=begins.said.content.accept,
         unmanaged_changes_break=begins.said.content.unmanagedChanges == "break",
         limits=begins.said.content.limits,
+        alert_cases=_alert_cases(begins.said),
         by_hand=frozenset(found.by_hand),
         rendered_roots=tuple(found.rendered_roots),
         urls=begins.urls,
@@ -147,6 +149,12 @@ def load(
         here=clusters.here(found.aims(aim.named, aim.by), aim.clusters, aim.named, clusters.among(rendered)),
         taking=found.taking,
     )
+
+
+def _alert_cases(said: Said) -> str:
+    """Return the directory with kept cases of alerts, from the top of the repository that has the layer."""
+    stated = said.content.alertCases
+    return str(PurePosixPath(said.document.file).parent / stated) if stated and said.document else ""
 
 
 def _read(

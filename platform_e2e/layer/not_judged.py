@@ -30,6 +30,7 @@ IN_WORDS: Mapping[str, str] = {
     Reason.MONITOR: "what it tells to scrape is not compared with what is scraped",
     Reason.SERIES: "a rule of it reads what has not been seen, and may come with a fault",
     Reason.ALERT: "nothing made an alert fire, so that its way to a receiver is not known",
+    Reason.CASE: "an alert of it for which no case could be derived in which it fires, and one in which it does not",
     Reason.ADMISSION: "it refuses an object of the harness, so that what that was for is not known",
     Reason.STAND_IN: "a stand-in runs in the place of the program that could prove it",
     Reason.SECRET: "its values cannot be had here, and were invented",

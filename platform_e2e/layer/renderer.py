@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Reason(StrEnum):
-    """Why an object is not judged; of an Application or ApplicationSet that is not rendered `argocd-render` says all but TIME, OPTIONS, EMPTY, DESTINATION, ADDRESS, FOUNDATION, MONITOR, SERIES, ALERT and ADMISSION, which are told here."""
+    """Why an object is not judged; of an Application or ApplicationSet that is not rendered `argocd-render` says all but TIME, OPTIONS, EMPTY, DESTINATION, ADDRESS, FOUNDATION, MONITOR, SERIES, ALERT, CASE and ADMISSION, which are told here."""
 
     SHAPE = "shape"
     """A field has another form than its kind asks for, of the object or of what it renders (`layer.shapes`)."""
@@ -51,6 +51,8 @@ class Reason(StrEnum):
     """A rule of it reads what has not been seen, and may come with a fault (`checks.rules`)."""
     ALERT = "alert"
     """Nothing made an alert fire, so that its way to a receiver is not known (`checks.alerts`)."""
+    CASE = "case"
+    """An alert of it has no case in which it fires, or none in which it does not (`checks.alerts`)."""
     ADMISSION = "admission"
     """It refuses objects of the harness (`diagnosis.admission`)."""
 

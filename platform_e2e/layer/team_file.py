@@ -50,6 +50,7 @@ class TeamFile:
         clusters: that Argo CD knows.
         unmanagedChanges: whether fields that were changed by hand and that Git does not state break a promise.
         limits: of its monitoring.
+        alertCases: a directory with cases of alerts that the team keeps, from the directory of the file.
     """
 
     roots: tuple[NamedRoot | str, ...] = ()
@@ -60,6 +61,7 @@ class TeamFile:
     clusters: tuple[Cluster, ...] = ()
     unmanagedChanges: Literal["list", "break"] = "list"  # noqa: N815 - the name in the file
     limits: Limits = field(default_factory=Limits)
+    alertCases: str | None = None  # noqa: N815 - the name in the file
 
 
 MEANINGS: Mapping[str, str] = {
@@ -74,6 +76,7 @@ MEANINGS: Mapping[str, str] = {
     "lists it beside the verdict: for Argo CD it is no drift",
     "limits": "what monitoring may be at most: `criticalFor`, how long a fault may last until an alert with `severity: critical` fires (`5m`); "
     "of each scrape `scrapeDuration` (`5s`), `samplesPerScrape` and `labelsPerSeries`; what is not said is not judged",
+    "alertCases": "a directory, from that of this file, with cases of alerts that are kept: unit tests of promtool, which are run against the rules that the layer renders",
 }
 """What the keys are for, in the order of the page."""
 

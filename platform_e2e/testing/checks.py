@@ -68,6 +68,7 @@ from platform_e2e.kube.recording import recorded
 from platform_e2e.layer import Application, ApplicationSet, Environment, LoadBalancer, MetricsService, Release
 from platform_e2e.pytest_plugin.layer import layer_of
 from platform_e2e.runs.directory import Run
+from platform_e2e.toolbox.promtool import Promtool
 
 __all__ = [
     "NOT_COMPARED",
@@ -81,6 +82,7 @@ __all__ = [
     "ProbeResult",
     "Prometheus",
     "Promise",
+    "Promtool",
     "Release",
     "Run",
     "Sandbox",

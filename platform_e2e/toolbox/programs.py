@@ -41,6 +41,7 @@ TOOLS = {
     "github.com/prometheus-operator/prometheus-operator/cmd/operator": "prometheus-operator",
     "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader": "prometheus-config-reloader",
     "github.com/prometheus/prometheus/cmd/prometheus": "prometheus",
+    "github.com/prometheus/prometheus/cmd/promtool": "promtool",
     "go.etcd.io/etcd/server/v3": "etcd",
     "go.universe.tf/metallb/controller": "metallb-controller",
     "go.universe.tf/metallb/speaker": "metallb-speaker",
@@ -64,6 +65,9 @@ KUBERNETES = "kubernetes"
 
 TOOLS_OF_HOST = ("argocd", "helm", "kubectl", "kustomize")
 """The programs that the harness itself runs on this host: all that a run needs whose cluster comes from a registry."""
+
+OF_CHECKS = frozenset({"promtool"})
+"""Those that only a check asks for, and that are built when it does."""
 
 KUBECTL = "k8s.io/kubernetes/cmd/kubectl"
 """kubectl alone: compiles in a twentieth of the time of all of Kubernetes."""
@@ -107,7 +111,7 @@ def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
 
     Args:
         timeline: shows the current program, the packages done, and the seconds.
-        only: names of the needed programs, such as `TOOLS_OF_HOST`; all by default.
+        only: names of the needed programs, such as `TOOLS_OF_HOST`; all but those of checks by default.
 
     Raises:
         BuildError: a program cannot be built; the text names it and has the end of the log.
@@ -117,7 +121,7 @@ def ensure(timeline: Timeline, only: Collection[str] = ()) -> Programs:
     """
     prune = _prune_asked()
     supply = Supply(prebuilt.find())
-    wanted = _some(only, supply) if only else table()
+    wanted = _some(only, supply) if only else [each for each in table() if each.name not in OF_CHECKS]
     keys = {program.name: supply.key(program) for program in wanted}
 
     def make(directory: Path) -> None:

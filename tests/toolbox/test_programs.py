@@ -212,7 +212,8 @@ def test_progress_names_program_packages_and_time(tmp_path: Path) -> None:
     programs.ensure(timeline)
     events = [json.loads(line) for line in (tmp_path / "timeline").read_text().splitlines()]
     texts = [event["text"] for event in events if event["kind"] == "phase-progress"]
-    assert texts[-1].startswith(f"{len(programs.table())} programs built in 0:")
+    built = len(programs.table()) - len(programs.OF_CHECKS)
+    assert texts[-1].startswith(f"{built} programs built in 0:")
 
 
 def test_a_meter_counts_what_is_compiled_and_linked() -> None:
@@ -314,6 +315,15 @@ def test_only_the_programs_that_are_asked_for_are_built(fake: Path) -> None:
     )
     with pytest.raises(BrokenHarness, match=r"must be one of .*, got `kubelet`"):
         built.path("kubelet")
+
+
+def test_what_only_a_check_asks_for_is_built_when_it_does(fake: Path) -> None:
+    every = programs.ensure(SILENT)
+    assert not programs.OF_CHECKS & every.keys.keys()
+    (fake / "calls").unlink()
+    assert programs.ensure(SILENT, programs.OF_CHECKS).path("promtool").exists()
+    (call,) = builds(fake)
+    assert "github.com/prometheus/prometheus/cmd/promtool" in call
 
 
 @pytest.mark.point("builds-what-it-uses")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from platform_e2e.checks.alerts import delivery
 from platform_e2e.checks.alerts.alertmanager import answering
+from platform_e2e.checks.alerts.check import of_layer
 from platform_e2e.checks.alerts.delivery import Expected, Stopwatch
 from platform_e2e.checks.alerts.notifications import FIRING, RESOLVED
 from platform_e2e.checks.alerts.routing import Routed
-from platform_e2e.checks.alerts.wanted import of_layer
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.diagnosis.explain.monitors import PROMETHEUS_KIND as PROMETHEUS
