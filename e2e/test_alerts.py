@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Prerequisites
-from platform_e2e.testing import Layer, Platform, Promises, own, require
+from platform_e2e.testing import Kube, Platform, Promises, own, require
 from platform_e2e.testing.checks import Prometheus, Promtool, Run, alerts, rules
 
 pytestmark = pytest.mark.promise("alerts")
@@ -41,6 +41,14 @@ def test_alert_fires_and_stays_silent(
     promises.report(own(findings, prerequisites), alerts.figures(derived), alerts.unknown(alert, derived))
 
 
-def test_kept_case_holds(kept_case: alerts.kept.KeptCase, layer: Layer, promises: Promises) -> None:
+def test_kept_case_holds(
+    kept_case: alerts.kept.KeptCase, platform: Platform, kube: Kube, prometheus: Prometheus, promises: Promises
+) -> None:
     """A case that the team keeps holds against the rules as the layer renders them now."""
-    promises.report(alerts.kept.check(kept_case, layer, Promtool.built()), {"kept cases": 1})
+    layer = platform.layer
+    findings = alerts.kept.check(kept_case, layer, Promtool.built())
+    for alert in alerts.kept.alerts_of(kept_case, layer) if findings else ():
+        # Of a rule that cannot be right no case holds.
+        _, unfit = rules.watch(alert, layer, kube, prometheus, timeout=EVALUATED_SECONDS)
+        require(unfit)
+    promises.report(findings, {"kept cases": 1})

@@ -17,6 +17,7 @@ import promql_parser as ast
 from platform_e2e.checks.alerts import populations, search, span
 from platform_e2e.checks.alerts.book import Book, Rule, nodes_of, parsed
 from platform_e2e.checks.alerts.case import Case, Fired, pretty
+from platform_e2e.checks.alerts.joins import joins_of
 from platform_e2e.checks.alerts.populations import Source, choices, find
 from platform_e2e.checks.alerts.reach import Shapes, Solver, key_of
 from platform_e2e.checks.alerts.search import Candidate, Subject
@@ -153,25 +154,9 @@ def _begun(number: int, rule: Rule, tree: Any, book: Book, source: Source) -> _W
     found = {key: find(each, source) for key, each in selectors.items()}
     subject = Subject(number, rule, book, span.of(tree, rule.held, book.resolve), selectors)
     solver = Solver(book.resolve, subject.span.interval)
-    several = choices(selectors, found, _joined(tree, book))
+    several = choices(selectors, found, joins_of(tree, book))
     missing = tuple(dict.fromkeys(each.lack for each in found.values() if each.lack))
     return _Work(subject, tree, solver, several, missing)
-
-
-def _joined(tree: Any, book: Book) -> frozenset[str]:
-    """Return the labels by which an expression, and what records what it reads, joins and groups."""
-    found: set[str] = set()
-    for node in _everything(tree):
-        modifier = getattr(node, "modifier", None)
-        if isinstance(node, ast.BinaryExpr) and modifier and modifier.matching:
-            if modifier.matching.type == ast.LabelModifierType.Include:
-                found |= set(modifier.matching.labels)
-        elif isinstance(node, ast.AggregateExpr) and modifier and modifier.type == ast.AggModifierType.By:
-            found |= set(modifier.labels)
-    for rule in book.needed([Rule("", {"expr": tree.prettify()})]):
-        inner = parsed(rule.expression)
-        found |= _joined(inner, Book(())) if inner is not None else frozenset()
-    return frozenset(found - {"le"})
 
 
 def _everything(node: Any) -> Iterator[Any]:
@@ -251,8 +236,9 @@ def _find_silent(works: Sequence[_Work], promtool: Promtool) -> None:
     for work in works:
         told = held.get(work.subject)
         if told is not None:
-            quiet = [each for number, each in enumerate(work.candidates) if number not in told.at_end]
-            chosen[work.subject] = quiet[:TRIED]
+            quiet = [each for number, each in enumerate(work.candidates) if number not in told.at_any]
+            # The nearest, and the farthest for want of a better one.
+            chosen[work.subject] = [*quiet[: TRIED - 1], *quiet[TRIED - 1 :][-1:]]
     chosen = {subject: several for subject, several in chosen.items() if several}
     tried = search.fired(chosen, promtool) if chosen else {}
     for work in works:
@@ -336,7 +322,13 @@ def _literals(tree: Any, book: Book) -> Iterator[float]:
 
 
 def _is_plain(tree: Any, book: Book) -> bool:
-    """Tell whether values around each number of an expression are all that it can tell apart."""
+    """Tell whether values around each number of an expression are all that it can tell apart.
+
+    Not where it reads one metric twice and does not compare each series with itself: others of it may do other things.
+    """
+    read = [each.metric for each in book.leaves(tree)]
+    if len(set(read)) < len(read) and not _one_to_one(tree):
+        return False
     for node in _everything(tree):
         if isinstance(node, ast.AggregateExpr) and str(node.op) not in _EXACT | _COUNTS:
             return False
@@ -350,6 +342,16 @@ def _is_plain(tree: Any, book: Book) -> bool:
     return not book.needed([Rule("", {"expr": tree.prettify()})])
 
 
+def _one_to_one(tree: Any) -> bool:
+    """Tell whether an expression joins each series only with what has all of its labels."""
+    for node in _everything(tree):
+        if isinstance(node, ast.AggregateExpr):
+            return False
+        if isinstance(node, ast.BinaryExpr) and node.modifier and node.modifier.matching:
+            return False
+    return True
+
+
 def _counts(tree: Any) -> bool:
     return any(isinstance(node, ast.AggregateExpr) and str(node.op) in _COUNTS for node in _everything(tree))
 
@@ -359,10 +361,13 @@ def _derived(work: _Work) -> Derived:
     constant = not work.subject.selectors
     base = Derived(rule, work.fires, work.silent, missing=work.missing, constant=constant)
     if work.firing is None:
-        return replace(base, why=_without_case(work), never=_never(work), lasts=work.brief)
+        # What a range function tells depends on when something happened, which may be often.
+        lasts = work.brief and not any(isinstance(node, ast.MatrixSelector) for node in _everything(work.tree))
+        return replace(base, why=_without_case(work), never=_never(work), lasts=lasts)
     base = replace(base, invented=work.firing.chosen.invented)
     if work.silent is None and not constant:
-        return replace(base, why="it fires with all values of its series that were tried")
+        missing = f"series are missing: {'; '.join(work.missing)}" if work.missing else ""
+        return replace(base, why=missing or "it fires with all values of its series that were tried")
     return base
 
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from platform_e2e import paths
 from platform_e2e.checks.alerts.book import Book
+from platform_e2e.checks.alerts.check import of_layer as alerts_of_layer
 from platform_e2e.checks.alerts.check import rules_of
+from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import Layer, LayerError, yamlfile
@@ -65,6 +67,22 @@ def of_layer(layer: Layer) -> Iterator[KeptCase]:
     for _, path in zip(range(MOST_FILES), files, strict=False):
         if not path.name.endswith((".rules.yaml", ".rules.yml")):
             yield KeptCase(path, path.relative_to(root.resolve()).as_posix())
+
+
+def alerts_of(kept: KeptCase, layer: Layer) -> list[WantedRule]:
+    """Return the alerts of a layer that a file asks about."""
+    try:
+        documents = yamlfile.read(layer.directory, kept.path) if kept.path.is_file() else []
+    except LayerError:
+        return []
+    names = {
+        str(asked.get("alertname", ""))
+        for document in documents
+        if isinstance(document.data, dict)
+        for test in mappings(document.data.get("tests"))
+        for asked in mappings(test.get("alert_rule_test"))
+    }
+    return [alert for alert in alerts_of_layer(layer) if alert.name in names]
 
 
 def check(kept: KeptCase, layer: Layer, promtool: Promtool) -> list[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from platform_e2e.checks.alerts.joins import Joins
 from platform_e2e.checks.alerts.patterns import sample_of
 from platform_e2e.checks.monitoring.series import OF_TARGETS
 from platform_e2e.promql import NAME, Matcher, Selector
@@ -25,6 +26,9 @@ SEVERAL = 6
 
 OTHER = "other"
 """A value that is not the one that a selector excludes."""
+
+JOINED, OF_JOINED = 20.0, 0.1
+"""How much it counts that a label is equal by which two selectors are joined, and that any other one is."""
 
 Labels = Mapping[str, str]
 
@@ -119,13 +123,13 @@ def _sorted(series: Sequence[Labels]) -> list[Labels]:
     return [different[each] for each in sorted(different)]
 
 
-def choices(selectors: Mapping[str, Selector], found: Mapping[str, Found], joined: frozenset[str]) -> list[Chosen]:
+def choices(selectors: Mapping[str, Selector], found: Mapping[str, Found], joins: Joins) -> list[Chosen]:
     """Return ways to choose the series of a case, those that can be joined best first.
 
     Args:
         selectors: of an expression, by name.
         found: what there is for each.
-        joined: labels by which the expression joins; empty where all labels must be equal.
+        joins: labels by which two of them are joined.
     """
     there = {key: each for key, each in found.items() if each.series}
     invented = tuple(
@@ -135,7 +139,7 @@ def choices(selectors: Mapping[str, Selector], found: Mapping[str, Found], joine
         return [Chosen({})]
     # The most particular first: what it needs decides the others.
     order = sorted(there, key=lambda key: (-len(selectors[key].matchers), len(there[key].series), key))
-    scored = [_from(anchor, order, there, joined) for anchor in _spread(there[order[0]].series)]
+    scored = [_from(anchor, order, there, joins) for anchor in _spread(there[order[0]].series)]
     scored.sort(key=lambda each: -each[0])
     single = [Chosen(series, invented) for _, series in scored[:ANCHORS]]
     several = Chosen({key: there[key].series[:SEVERAL] for key in order}, invented)
@@ -148,18 +152,23 @@ def _spread(series: Sequence[Labels]) -> Sequence[Labels]:
 
 
 def _from(
-    anchor: Labels, order: Sequence[str], there: Mapping[str, Found], joined: frozenset[str]
+    anchor: Labels, order: Sequence[str], there: Mapping[str, Found], joins: Joins
 ) -> tuple[float, dict[str, Sequence[Labels]]]:
     """Return the series that fit one best, and how well they do."""
-    chosen: dict[str, Sequence[Labels]] = {order[0]: _whole(anchor, there[order[0]].series)}
-    taken = [anchor]
+    taken = {order[0]: anchor}
     total = 0.0
-    for key in order[1:]:
-        best = max(there[key].series, key=lambda each: _fits(each, taken, joined))
-        total += _fits(best, taken, joined)
-        chosen[key] = _whole(best, there[key].series)
-        taken.append(best)
-    return total, chosen
+    left = list(order[1:])
+    while left:
+        # What is joined by labels with something that is there already comes first.
+        key = max(left, key=lambda each: sum(bool(joins.get(frozenset({each, other}))) for other in taken))
+        left.remove(key)
+        score, best = max(
+            ((_fits(key, each, taken, joins), number) for number, each in enumerate(there[key].series)),
+            key=lambda each: (each[0], -each[1]),
+        )
+        total += score
+        taken[key] = there[key].series[best]
+    return total, {key: _whole(taken[key], there[key].series) for key in order}
 
 
 def _whole(labels: Labels, series: Sequence[Labels]) -> Sequence[Labels]:
@@ -170,16 +179,18 @@ def _whole(labels: Labels, series: Sequence[Labels]) -> Sequence[Labels]:
     return [each for each in series if {k: v for k, v in each.items() if k != "le"} == mine]
 
 
-def _fits(labels: Labels, taken: Sequence[Labels], joined: frozenset[str]) -> float:
+def _fits(key: str, labels: Labels, taken: Mapping[str, Labels], joins: Joins) -> float:
+    """Return how well a series goes with those that are taken."""
     score = 0.0
-    for other in taken:
-        if dict(other) == dict(labels):
+    for other, theirs in taken.items():
+        if dict(theirs) == dict(labels):
             # One series cannot do two things at once.
             score -= 5
-        for name in (labels.keys() & other.keys()) - {NAME}:
-            equal = labels[name] == other[name]
-            score += (1.0 if equal else -0.5) * (10.0 if name in joined else 1.0)
-        score -= 10.0 * len(joined & (labels.keys() ^ other.keys()))
+        wanted = joins.get(frozenset({key, other}), frozenset())
+        for name in (labels.keys() | theirs.keys()) - {NAME}:
+            equal = labels.get(name, "") == theirs.get(name, "")
+            weight = JOINED if name in wanted else OF_JOINED if wanted else 1.0
+            score += weight if equal else -weight / 2
     return score
 
 

@@ -315,7 +315,8 @@ class Solver:
             )
         elif name == "predict_linear":
             before = self._shape_of(args[0], shapes)
-            level = 100.0 if before is None or before.level is None else before.level
+            usual = wanted.constant / 2 if wanted.constant > 0 else 100.0
+            level = usual if before is None or before.level is None else before.level
             ahead = self.known(args[1], shapes) or Number(3600.0)
             slope = (wanted.constant - level) / (ahead.constant or 1.0)
             yield from self._value_selector(args[0], Shape(level=level, slope=slope), shapes)

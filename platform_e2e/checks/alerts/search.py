@@ -79,11 +79,13 @@ class Held:
     Attributes:
         at_end: the numbers of the candidates with which it did so at the end.
         throughout: those with which it did so also when `for` began.
+        at_any: those with which it did so at one of the two times.
         error: why the expression could not be evaluated.
     """
 
     at_end: frozenset[int]
     throughout: frozenset[int]
+    at_any: frozenset[int] = frozenset()
     error: str = ""
 
 
@@ -139,8 +141,8 @@ def holding(candidates: Mapping[Subject, Sequence[Candidate]], promtool: Promtoo
                 times.add(seconds_of(told[1]))
         held = subject.span.held_steps * subject.span.interval
         at_end = frozenset(number for number, end in enumerate(at) if end in times)
-        throughout = frozenset(number for number in at_end if at[number] - held in times)
-        found[subject] = Held(at_end, throughout, error)
+        begun = frozenset(number for number, end in enumerate(at) if end - held in times)
+        found[subject] = Held(at_end, at_end & begun, at_end | begun, error)
     return found
 
 
