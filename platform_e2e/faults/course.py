@@ -18,7 +18,6 @@ from platform_e2e.checks.alerts import delivery, notifications, of_layer, routin
 from platform_e2e.checks.alerts.delivery import Expected, Stopwatch
 from platform_e2e.checks.alerts.notifications import FIRING, RESOLVED, Notification
 from platform_e2e.checks.monitoring.prometheus import ActiveAlert, Prometheus
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.faults import actions
 from platform_e2e.faults.actions import Deeds
 from platform_e2e.faults.declaration import Fault
@@ -28,6 +27,7 @@ from platform_e2e.gitops import sync_pause
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
+from platform_e2e.layer.durations import seconds_of
 
 T = TypeVar("T")
 

@@ -30,7 +30,6 @@ GIT: dict[str, Any] = {
         },
     },
 }
-CONTAINER = {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"chat"}': {}}}}}}
 
 
 def fields(*path: str) -> dict[str, Any]:

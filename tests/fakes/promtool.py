@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.toolbox.promtool import Failures, Promtool, PromtoolError
 
 Values = Mapping[str, float | None]

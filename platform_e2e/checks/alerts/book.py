@@ -9,8 +9,8 @@ from typing import Any
 
 import promql_parser as ast
 
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.layer.argo_objects import mappings
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import EQUAL, Selector, children_of, selector_of
 
 DEEPEST = 10

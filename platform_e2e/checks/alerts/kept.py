@@ -17,10 +17,10 @@ from platform_e2e.checks.alerts.book import Book
 from platform_e2e.checks.alerts.check import of_layer as alerts_of_layer
 from platform_e2e.checks.alerts.check import rules_of
 from platform_e2e.checks.rules.wanted import WantedRule
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import Layer, LayerError, yamlfile
 from platform_e2e.layer.argo_objects import mappings
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.toolbox.promtool import Promtool, PromtoolError
 
 MOST_FILES = 2_000

@@ -15,7 +15,7 @@ from platform_e2e.checks.alerts.populations import Chosen, by_series
 from platform_e2e.checks.alerts.reach import Shapes
 from platform_e2e.checks.alerts.shapes import Moment, Shape
 from platform_e2e.checks.alerts.span import Span
-from platform_e2e.diagnosis.explain.monitoring import seconds_of
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import Selector
 from platform_e2e.toolbox.promtool import Failures, Promtool, PromtoolError
 
