@@ -12,7 +12,6 @@ import (
 	"flag"
 	"log"
 	"os/signal"
-	"reflect"
 	"sync"
 	"syscall"
 	"time"
@@ -139,12 +138,4 @@ func registered(ended context.Context, client kubernetes.Interface, node string)
 		}
 		return false, nil
 	})
-}
-
-// matters tells whether a changed pod may change a rule: by its address, its labels, or by having ended.
-func matters(before, after *core.Pod) bool {
-	return before.Status.Phase != after.Status.Phase ||
-		before.Status.PodIP != after.Status.PodIP ||
-		before.Status.HostIP != after.Status.HostIP ||
-		!reflect.DeepEqual(before.Labels, after.Labels)
 }

@@ -9,6 +9,7 @@ import (
 	networking "k8s.io/api/networking/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 )
 
 func policy(types ...networking.PolicyType) *networking.NetworkPolicy {
@@ -52,24 +53,44 @@ func TestAPolicyOfOneTypeStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatChangesARuleMatters(t *testing.T) {
+func TestOnlyWhatChangesARuleIsTold(t *testing.T) {
+	watch := newWatch(informers.NewSharedInformerFactory(nil, 0))
+	told := func(before, after any) bool {
+		watch.changed.empty()
+		watch.podChanged(before, after)
+		select {
+		case <-watch.changed:
+			return true
+		default:
+			return false
+		}
+	}
 	before := pod("server", "10.0.0.1", false)
 	for name, change := range map[string]func(*core.Pod){
-		"address": func(p *core.Pod) { p.Status.PodIP = "10.0.0.2" },
-		"labels":  func(p *core.Pod) { p.Labels = nil },
-		"phase":   func(p *core.Pod) { p.Status.Phase = core.PodSucceeded },
-		"node":    func(p *core.Pod) { p.Status.HostIP = "10.0.1.1" },
+		"another address": func(p *core.Pod) { p.Status.PodIP = "10.0.0.2" },
+		"no labels":       func(p *core.Pod) { p.Labels = nil },
+		"its end":         func(p *core.Pod) { p.Status.Phase = core.PodSucceeded },
+		"another node":    func(p *core.Pod) { p.Status.HostIP = "10.0.1.1" },
 	} {
 		after := before.DeepCopy()
 		change(after)
-		if !matters(before, after) {
-			t.Errorf("a changed %s does not matter", name)
+		if !told(before, after) {
+			t.Errorf("%s is not told", name)
 		}
 	}
 	after := before.DeepCopy()
 	after.Status.Conditions = []core.PodCondition{{Type: core.PodReady}}
-	if matters(before, after) {
-		t.Error("a condition matters")
+	after.Status.Phase = core.PodRunning
+	if told(before, after) {
+		t.Error("a condition and a phase are told")
+	}
+	if !told(nil, before) || !told(before, nil) || !told(cache.DeletedFinalStateUnknown{Obj: before}, nil) {
+		t.Error("a new pod, or one that is gone, is not told")
+	}
+	for _, without := range []*core.Pod{pod("server", "", false), pod("server", "10.0.0.1", true)} {
+		if told(nil, without) || told(without, nil) {
+			t.Errorf("%v is told", without.Status)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"reflect"
 	"sync"
 
 	core "k8s.io/api/core/v1"
@@ -83,20 +84,19 @@ func (w *watch) others(ended context.Context) error {
 	w.pods = w.factory.Core().V1().Pods().Informer()
 	w.namespaces = w.factory.Core().V1().Namespaces().Informer()
 	if _, err := w.pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { w.changed.set() },
-		UpdateFunc: func(before, after any) {
-			if matters(before.(*core.Pod), after.(*core.Pod)) {
-				w.changed.set()
-			}
-		},
-		DeleteFunc: func(any) { w.changed.set() },
+		AddFunc:    func(object any) { w.podChanged(nil, object) },
+		UpdateFunc: w.podChanged,
+		DeleteFunc: func(object any) { w.podChanged(object, nil) },
 	}); err != nil {
 		return err
 	}
 	if _, err := w.namespaces.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { w.changed.set() },
-		UpdateFunc: func(any, any) { w.changed.set() },
-		DeleteFunc: func(any) { w.changed.set() },
+		AddFunc: func(any) { w.changed.set() },
+		UpdateFunc: func(before, after any) {
+			if !reflect.DeepEqual(before.(*core.Namespace).Labels, after.(*core.Namespace).Labels) {
+				w.changed.set()
+			}
+		},
 	}); err != nil {
 		return err
 	}
@@ -105,6 +105,32 @@ func (w *watch) others(ended context.Context) error {
 		return ended.Err()
 	}
 	return nil
+}
+
+// podChanged tells of a pod where its rules may change.
+func (w *watch) podChanged(before, after any) {
+	if !reflect.DeepEqual(of(before), of(after)) {
+		w.changed.set()
+	}
+}
+
+// inRules is what the rules have of a pod.
+type inRules struct {
+	address, node string
+	labels        map[string]string
+}
+
+// of returns what the rules have of a pod; nothing of one without an address, of the host's network, or that has ended.
+func of(object any) inRules {
+	if gone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = gone.Obj
+	}
+	pod, ok := object.(*core.Pod)
+	if !ok || pod.Status.PodIP == "" || pod.Spec.HostNetwork ||
+		pod.Status.Phase == core.PodSucceeded || pod.Status.Phase == core.PodFailed {
+		return inRules{}
+	}
+	return inRules{pod.Status.PodIP, pod.Status.HostIP, pod.Labels}
 }
 
 // begin notes that the controller begins to write its rules: they have all policies until now.
