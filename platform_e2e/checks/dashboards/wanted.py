@@ -117,12 +117,19 @@ def of_layer(layer: Layer) -> Iterator[WantedDashboard]:
         if rendered.exempt(Promise.DASHBOARDS) or not isinstance(data, Mapping):
             continue
         for key, text in data.items():
-            read = _read(rendered, str(key), str(text))
-            if label in rendered.labels or (read.model and not read.error):
-                yield read
+            board = read(rendered, str(key), str(text))
+            if label in rendered.labels or (board.model and not board.error):
+                yield board
 
 
-def _read(rendered: Rendered, key: str, text: str) -> WantedDashboard:
+def read(rendered: Rendered, key: str, text: str) -> WantedDashboard:
+    """Return the dashboard that a key of a ConfigMap has.
+
+    Args:
+        rendered: the ConfigMap.
+        key: of its data.
+        text: JSON.
+    """
     if not text.lstrip().startswith("{"):
         return WantedDashboard(rendered, key, error="it is not a JSON object")
     try:
@@ -131,11 +138,11 @@ def _read(rendered: Rendered, key: str, text: str) -> WantedDashboard:
         return WantedDashboard(rendered, key, error=f"it is not JSON: {error}")
     if "panels" not in model and "rows" not in model:
         return WantedDashboard(rendered, key, error="it has no panels")
-    panels = [_panel(each) for each in _flat(model)]
+    panels = [_panel(each) for each in flat(model)]
     return WantedDashboard(rendered, key, model, panels=tuple(panels))
 
 
-def _flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the panels of a dashboard: of a collapsed row and of Grafana 4's rows, too."""
     for panel in mappings(model.get("panels")):
         yield panel

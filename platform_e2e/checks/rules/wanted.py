@@ -88,8 +88,16 @@ class WantedRule:
 def of_layer(layer: Layer) -> Iterator[WantedRule]:
     """Yield every rule of a layer that is not exempt, in the order of its files."""
     for rendered in layer.of_kind(RULE):
-        if rendered.exempt(Promise.RULES):
-            continue
-        for number, group in enumerate(mappings(rendered.spec.get("groups"))):
-            for index, entry in enumerate(mappings(group.get("rules"))):
-                yield WantedRule(rendered, str(group.get("name", "")), (number, index), entry)
+        if not rendered.exempt(Promise.RULES):
+            yield from of_object(rendered)
+
+
+def of_object(rendered: Rendered) -> Iterator[WantedRule]:
+    """Yield every rule of a PrometheusRule.
+
+    Args:
+        rendered: the PrometheusRule.
+    """
+    for number, group in enumerate(mappings(rendered.spec.get("groups"))):
+        for index, entry in enumerate(mappings(group.get("rules"))):
+            yield WantedRule(rendered, str(group.get("name", "")), (number, index), entry)

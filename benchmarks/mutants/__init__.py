@@ -1,0 +1,1 @@
+"""Mutants of rules and dashboards: what is changed, which are chosen, and what kills them."""
