@@ -21,7 +21,9 @@ def test_dashboard_shows_data(
 ) -> None:
     """The sidecar takes it, its variables have values, and each panel's query has data or may have some."""
     timeout = prerequisites.at_most(SHOWN_SECONDS)
-    seen, findings = dashboards.watch(dashboard, prerequisites.platform.layer, prometheus, timeout=timeout)
+    seen, findings = dashboards.watch(
+        dashboard, prerequisites.platform.layer, prerequisites.kube, prometheus, timeout=timeout
+    )
     require(prerequisites.unmade(findings))
     require(broken_scrapes.behind(findings, prerequisites.platform.layer, prerequisites.kube, prometheus))
     promises.report(own(findings, prerequisites), dashboards.figures(seen), dashboards.unknown(dashboard, seen))

@@ -104,7 +104,7 @@ def _expressions(subject: Subject) -> Sequence[str]:
     if subject.rule is not None:
         return [subject.rule.expression]
     assert subject.dashboard is not None
-    return subject.dashboard.panels[0].queries
+    return [query.expression for query in subject.dashboard.panels[0].queries]
 
 
 def mutants(subject: Subject, names: Known, seed: str) -> Iterator[Mutant]:

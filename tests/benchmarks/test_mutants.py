@@ -84,4 +84,4 @@ def test_the_choice_is_the_seeds_and_takes_each_operator_and_source_in_turn(tmp_
     assert {each.operator for each in panels} == {"metric", "label", "template", "datasource"}
     legend = next(each.changed.dashboard for each in panels if each.operator == "template")
     assert legend is not None
-    assert legend.panels[0].queries == ("sum by (job) (ups)",)
+    assert [each.expression for each in legend.panels[0].queries] == ["sum by (job) (ups)"]

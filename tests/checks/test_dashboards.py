@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import dashboards
+from platform_e2e.checks.dashboards.panels import Shows
 from platform_e2e.checks.dashboards.variables import values
 from platform_e2e.checks.dashboards.wanted import Sidecar
 from platform_e2e.checks.monitoring.prometheus import PrometheusError, Sample
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.layer.stand_ins import StandIns
+from tests.fakes.recorded_view import RecordedView
 from tests.fakes.rendered import rendered
 from tests.fakes.series import Stored, stored
 
@@ -68,7 +70,7 @@ def watched(dashboard: dict[str, Any] | str, *series: str, **fields: Any) -> tup
     (wanted,) = dashboards.of_layer(all_of_it)
     prometheus = stored(*(series or (UP,)), **fields)
     prometheus.__class__ = Asked
-    seen, findings = dashboards.watch(wanted, all_of_it, prometheus, timeout=0)
+    seen, findings = dashboards.watch(wanted, all_of_it, RecordedView(), prometheus, timeout=0)
     return seen, findings, dashboards.unknown(wanted, seen)
 
 
@@ -82,7 +84,13 @@ def cause(*args: Any, **fields: Any) -> tuple[str, str]:
 def test_a_sound_dashboard_shows_data() -> None:
     seen, findings, unknown = watched(model(panel(), panel(title="Row", panels=[panel(title="Within")])))
     assert (findings, unknown) == ([], None)
-    assert dashboards.figures(seen) == {"panels with data": 3, "empty": []}
+    assert dashboards.figures(seen) == {
+        "panels": 3,
+        "panels with data": 3,
+        "empty": [],
+        "never": [],
+        "unknown": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -181,7 +189,125 @@ def test_each_panel_is_told_and_one_that_is_hidden_is_not() -> None:
     board = model(panel("a_total"), panel(title="Sound"), panel("b_total", "Other"), {**panel(), "targets": [hidden]})
     seen, findings, _ = watched(board)
     assert [each.cause.sentence.partition(" of ")[0] for each in findings] == ["the panel Targets", "the panel Other"]
-    assert seen.with_data == ["Sound"]
+    assert [each.title for each in seen.that_show(Shows.DATA)] == ["Sound"]
+
+
+@pytest.mark.parametrize(
+    ("expr", "legend", "told"),
+    [
+        ("up", "{{job}} at {{ instance }}", ""),
+        ("up", "{{jobb}}", "names the label jobb in its legend, which its query does not return"),
+        (
+            "sum by (job) (up)",
+            "{{instance}}",
+            "names the label instance in its legend, which its query does not return",
+        ),
+        ("sum by (job) (up)", "__auto", ""),
+        ("up", "{{cluster}} {{__name__}}", ""),
+    ],
+)
+def test_a_legend_names_labels_that_the_query_returns(expr: str, legend: str, told: str) -> None:
+    shown = panel()
+    shown["targets"] = [{"expr": expr, "legendFormat": legend}]
+    _, findings, _ = watched(model(shown))
+    assert [each.cause.id for each in findings] == (["dashboard-legend-label"] if told else [])
+    assert all(told in each.cause.sentence for each in findings)
+
+
+@pytest.mark.parametrize(
+    ("expr", "told"),
+    [
+        ("rate(http_total[5s])", "dashboard-window-short"),
+        ("rate(http_total[10s])", ""),
+        ("rate(http_total[$__interval])", ""),
+        ("rate(http_total[$__rate_interval])", ""),
+        ("increase(http_total[60d])", "dashboard-window-unkept"),
+        ("deriv(http_total[5m])", "dashboard-delta-of-counter"),
+        ("rate(up[5m])", "dashboard-rate-of-gauge"),
+        ("sum by (jobb) (up)", "dashboard-label-unknown"),
+        ("up > 2", "dashboard-threshold-idle"),
+        ("up * http_total", "dashboard-join-unmatched"),
+        ("up * on (instance) group_left () max by (instance, job) (up)", "dashboard-join-ambiguous"),
+    ],
+)
+def test_a_panel_whose_query_cannot_be_right_is_told(expr: str, told: str) -> None:
+    types = {"http_total": "counter", "up": "gauge"}
+    _, findings, _ = watched(model(panel(expr)), UP, 'http_total{job="x", instance="b"}', types=types)
+    assert [each.cause.id for each in findings] == ([told] if told else [])
+
+
+def test_a_panel_counts_once_however_many_queries_it_has() -> None:
+    several = panel()
+    several["targets"] = [{"expr": "up"}, {"expr": "sum(up)"}]
+    text = {"type": "text", "title": "Read me"}
+    row = {"type": "row", "title": "A row", "panels": [panel(title="Within")]}
+    seen, _, _ = watched(model(several, text, row))
+    assert dashboards.figures(seen)["panels"] == 2
+    assert dashboards.figures(seen)["panels with data"] == 2
+
+
+def test_the_worst_that_is_certain_of_a_panel_is_told() -> None:
+    several = panel()
+    several["targets"] = [{"expr": "up"}, {"expr": "uup"}]
+    seen, findings, _ = watched(model(several))
+    assert [each.cause.id for each in findings] == ["dashboard-metric-missing"]
+    assert dashboards.figures(seen)["never"] == ["Targets (reads uup: no target delivers uup; there is up)"]
+
+
+def test_a_library_panel_is_not_known() -> None:
+    _, findings, unknown = watched(model({"title": "Shared", "libraryPanel": {"uid": "x", "name": "Shared"}}))
+    assert findings == []
+    assert unknown is not None
+    assert "the panel Shared is a library panel: Grafana has its query, and not Git" in unknown.problem
+
+
+@pytest.mark.parametrize(
+    ("annotation", "told"),
+    [
+        ({"name": "Restarts", "expr": "uup"}, True),
+        ({"name": "Restarts", "target": {"expr": "uup"}}, True),
+        ({"name": "Restarts", "expr": "uup", "enable": False}, False),
+        ({"name": "Annotations & Alerts", "builtIn": 1, "datasource": "-- Grafana --"}, False),
+    ],
+)
+def test_an_annotation_asks_for_what_there_is(annotation: dict[str, Any], *, told: bool) -> None:
+    _, findings, _ = watched(model(annotations={"list": [annotation]}))
+    assert [each.cause.sentence.partition(" of ")[0] for each in findings] == (
+        ["the panel annotation Restarts"] if told else []
+    )
+
+
+def test_a_repeated_panel_shows_one_value_at_a_time() -> None:
+    every = {"name": "job", "type": "query", "query": "label_values(up, job)", "multi": True}
+    board = model(
+        {"type": "row", "title": "Row of $job", "repeat": "job"},
+        panel('up{job="$job"}', "Of the row"),
+        {"type": "row", "title": "Next"},
+        panel('up{job=~"$job"}', "All"),
+        panel('up{job="$job"}', "Own", repeat="job"),
+        templating={"list": [every]},
+    )
+    (wanted,) = dashboards.of_layer(layer(config_map(json.dumps(board))))
+    assert [each.repeat for each in wanted.panels] == [("job",), ("job",), (), (), ("job",)]
+    seen, findings, _ = watched(board, UP, 'up{job="shop"}')
+    assert findings == []
+    assert [each.title for each in seen.that_show(Shows.DATA)] == ["Of the row", "All", "Own"]
+
+
+def test_a_viewer_may_choose_a_value_that_has_data() -> None:
+    chosen = {"name": "pod", "type": "query", "query": "label_values(up, pod)"}
+    board = model(panel('busy{pod="$pod"}'), templating={"list": [chosen]})
+    seen, findings, _ = watched(board, 'up{pod="a"}', 'up{pod="b"}', 'busy{pod="b"}')
+    assert [each.title for each in seen.that_show(Shows.NEVER)] == []
+    assert findings == []
+    assert len(seen.that_show(Shows.DATA)) == 1
+
+
+@pytest.mark.parametrize("where", ["panel", "query"])
+def test_the_datasource_of_a_panel_and_of_each_query_is_known(where: str) -> None:
+    shown = panel(datasource={"uid": "other"} if where == "panel" else {"uid": "-- Mixed --"})
+    shown["targets"][0]["datasource"] = {"uid": "prometheus" if where == "panel" else "other"}
+    assert cause(model(shown))[0] == "dashboard-datasource-unknown"
 
 
 def test_what_may_yet_come_is_empty_and_no_fault() -> None:
@@ -210,15 +336,15 @@ def test_beside_stand_ins_what_is_not_there_is_not_known(more: dict[str, Any]) -
     assert findings == []
     assert unknown is not None
     assert "a stand-in" in unknown.problem or "needs a variable" in unknown.problem
-    assert seen.with_data == ([] if more else ["Sound"])
+    assert [each.title for each in seen.that_show(Shows.DATA)] == ([] if more else ["Sound"])
 
 
 def variables(*variables: dict[str, Any], series: tuple[str, ...] = (UP,)) -> tuple[dict[str, str], list[str]]:
     (wanted,) = dashboards.of_layer(layer(config_map(json.dumps(model(templating={"list": list(variables)})))))
-    known, problems = values(wanted, stored(*series))
+    found = values(wanted, stored(*series))
     return {
-        name: value for name, value in known.items() if not name.startswith("__") and name != "timeFilter"
-    }, problems
+        name: value for name, value in found.known.items() if not name.startswith("__") and name != "timeFilter"
+    }, list(found.problems)
 
 
 @pytest.mark.parametrize(
@@ -227,9 +353,15 @@ def variables(*variables: dict[str, Any], series: tuple[str, ...] = (UP,)) -> tu
         ({"type": "query", "query": "label_values(up, job)"}, "chat"),
         ({"type": "query", "query": {"query": 'label_values(up{instance="a"}, job)', "refId": "x"}}, "chat"),
         ({"type": "query", "query": "label_values(job)"}, "chat"),
-        ({"type": "query", "query": "label_values(up, job)", "multi": True}, "chat|shop"),
+        ({"type": "query", "query": "label_values(up, job)", "multi": True}, "(chat|shop)"),
         ({"type": "query", "query": "label_values(up, job)", "includeAll": True, "allValue": ".*"}, ".*"),
         ({"type": "query", "query": "label_values(up, job)", "regex": "/s.*/"}, "shop"),
+        ({"type": "query", "query": "label_values(up, job)", "regex": "/(?<value>s..).*/i"}, "sho"),
+        ({"type": "query", "query": "label_values(up, job)", "regex": "/(c..)t/"}, "cha"),
+        ({"type": "query", "query": "label_values(up, job)", "regex": "/(?<=c)hat[/"}, "chat"),
+        ({"type": "query", "query": "label_values(up, instance)", "regex": "a|b.*", "multi": True}, "(a|b\\\\.c)"),
+        ({"type": "query", "query": "label_values(up, cluster)", "hide": 2}, ""),
+        ({"type": "query", "query": "label_names(up)"}, "instance"),
         ({"type": "query", "query": "metrics(u.)"}, "up"),
         ({"type": "custom", "query": "a, b", "current": {}}, "a"),
         ({"type": "custom", "query": "a, b", "current": {"value": "b"}}, "b"),
@@ -239,7 +371,7 @@ def variables(*variables: dict[str, Any], series: tuple[str, ...] = (UP,)) -> tu
     ],
 )
 def test_the_value_of_a_variable(variable: dict[str, Any], value: str) -> None:
-    known, problems = variables({"name": "v", **variable}, series=(UP, 'up{job="shop", instance="b"}'))
+    known, problems = variables({"name": "v", **variable}, series=(UP, 'up{job="shop", instance="b.c"}'))
     assert (known, problems) == ({"v": value}, [])
 
 

@@ -152,3 +152,33 @@ def test_the_type_of_a_metric_is_that_of_its_family(metric: str, told: str) -> N
         return json.dumps({"status": "success", "data": found}).encode()
 
     assert Prometheus(get).type_of(metric) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("10d", 864000.0), ("1d12h", 129600.0), ("15d or 5GiB", 1296000.0), ("5GiB", 0.0), ("", 0.0)]
+)
+def test_how_long_samples_are_kept(said: str, seconds: float) -> None:
+    assert answering({"storageRetention": said}, path="/api/v1/status/runtimeinfo").retention() == seconds
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [
+        ([940.0, 955.0, 970.0, 985.0, 1000.0], 60.0),
+        ([895.0, 910.0, 970.0, 985.0, 1000.0], 30.0),
+        ([940.0, 955.0], 0.0),
+        ([1000.0], 0.0),
+    ],
+)
+def test_for_how_long_an_expression_has_had_a_result(times: list[float], seconds: float) -> None:
+    prometheus = answering(
+        {"resultType": "matrix", "result": [{"metric": {}, "values": [[at, "1"] for at in times]}]},
+        path="/api/v1/query_range",
+    )
+    prometheus.now = lambda: datetime.fromtimestamp(1000.0, UTC)  # type: ignore[method-assign]
+    assert prometheus.held("up") == seconds
+
+
+def test_the_help_of_a_metric_is_that_of_its_family() -> None:
+    told = answering({"a": [{"type": "gauge", "help": "Whether a.", "unit": ""}]}, path="/api/v1/metadata")
+    assert told.help_of("a") == "Whether a."

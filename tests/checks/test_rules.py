@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import rules
-from platform_e2e.checks.rules.check import check
-from platform_e2e.checks.rules.observe import ObservedRule, observe
+from platform_e2e.checks.rules.check import broken, check
+from platform_e2e.checks.rules.observe import ObservedRule, observe, unloaded
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer.limits import Limits
@@ -264,8 +264,9 @@ def test_a_text_that_names_a_label_which_is_dropped_is_told() -> None:
         "rule-template-label",
         "the annotation summary of the alert Down names the label instance, which its expression does not return",
     )
-    assert Case("up > 5", summary="{{ $labels.instance }}").finding() is None
-    assert Case("up > 5", summary="{{ $labels.other }}").finding() is not None
+    assert Case("x > 5", 'x{instance="a"}', summary="{{ $labels.instance }}").finding() is None
+    assert Case("x > 5", 'x{instance="a"}', summary="{{ $labels.other }}").finding() is not None
+    assert Case("x > 5", 'x{instance="a"}', summary="{{ $labels.cluster }}").finding() is None
 
 
 def test_an_alert_that_fires_while_all_is_sound_is_told() -> None:
@@ -282,6 +283,54 @@ def test_an_alert_that_asks_for_what_there_is_not_is_told_before_its_time() -> N
         "alert-firing",
         'the alert Down is about to fire: it reads up{job="cht"}, and no series of up has job="cht"; there are chat',
     )
+
+
+@pytest.mark.parametrize(
+    ("held", "there", "told"), [(300.0, 300.0, True), (300.0, 900.0, False), (45.0, 45.0, False), (345.0, 400.0, True)]
+)
+def test_an_alert_whose_condition_was_never_otherwise_is_told_before_its_time(
+    held: float, there: float, *, told: bool
+) -> None:
+    expr = "changes(up[2m]) > 1"
+    found = Case(expr, loaded=[loaded(expr, state="pending")], met={expr: held, "count(up)": there}).finding()
+    assert (found is not None) == told
+    if found is not None:
+        assert found.cause.id == "alert-pending"
+        assert found.cause.sentence == (
+            f"the alert Down is about to fire: its condition has been met for {held:g} s, ever since there is what it "
+            "reads, and nothing else of the platform is broken"
+        )
+
+
+def test_a_window_that_remembers_what_was_before_is_waited_for() -> None:
+    expr = "changes(up[10m]) > 1"
+    case = Case(expr, loaded=[loaded(expr, state="pending")], met={expr: 300.0, "count(up)": 300.0})
+    assert case.finding() is None
+
+
+@pytest.mark.parametrize(
+    ("expr", "held", "waits", "state"),
+    [
+        ("up == 1", 400.0, "5m", "firing"),
+        ("up == 1", 100.0, "5m", "pending"),
+        ("up == 1", 0.0, "", "firing"),
+        ('up{job="other"} == 1', 0.0, "5m", "inactive"),
+    ],
+)
+def test_a_rule_that_is_not_loaded_is_evaluated(expr: str, held: float, waits: str, state: str) -> None:
+    case = Case(expr, met={expr: held})
+    wanted = replace(case.wanted, entry={**case.wanted.entry, "for": waits})
+    seen = unloaded(wanted, RecordedView(), case.prometheus, ["Down"])
+    assert seen.loaded is not None
+    assert (seen.loaded.state, seen.loaded.health) == (state, "ok")
+
+
+def test_a_rule_that_is_not_loaded_fails_as_it_would() -> None:
+    case = Case("up == 1", refused={"up == 1": "many-to-many"})
+    problem = broken(case.wanted, unloaded(case.wanted, RecordedView(), case.prometheus, ["Down"]))
+    assert problem is not None
+    assert problem[2].id == "rule-failing"
+    assert "many-to-many" in problem[2].sentence
 
 
 def test_what_a_ruler_of_thanos_evaluates_is_not_known() -> None:
@@ -306,7 +355,7 @@ def test_beside_stand_ins_what_is_not_there_is_not_known() -> None:
     assert told is not None
     assert "a stand-in or another build may run here in the place of what delivers it" in told.problem
     sound = observe(Case().wanted, RecordedView(*case.takers, case.live or {}), case.prometheus, [], certain=False)
-    assert sound.missing == []
+    assert sound.read.missing == []
 
 
 def test_a_series_that_two_rules_record_is_told_with_both_places() -> None:

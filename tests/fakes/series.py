@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import promql_parser
 
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, Sample, ScrapeTarget
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, PrometheusError, Sample, ScrapeTarget
 from platform_e2e.promql import Selector, parse
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -29,6 +29,11 @@ class Stored(Prometheus):
         types: of metrics, as targets tell.
         loaded: the rules.
         interval: seconds between two scrapes.
+        helps: what targets say of metrics.
+        amounts: of metrics whose series are not 1.
+        refused: by a part of an expression why it cannot be evaluated.
+        met: by expression for how many seconds it has had a result; 0 for all others.
+        keeps: seconds for which samples are kept.
     """
 
     series: Sequence[Series] = ()
@@ -36,30 +41,48 @@ class Stored(Prometheus):
     types: Mapping[str, str] = field(default_factory=dict)
     loaded: Sequence[LoadedRule] = ()
     interval: float = 5.0
+    helps: Mapping[str, str] = field(default_factory=dict)
+    amounts: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    met: Mapping[str, float] = field(default_factory=dict)
+    keeps: float = 864000.0
 
     def query(self, expression: str) -> list[Sample]:
-        """Evaluate `count`, `group`, `topk` and `max(count without)` over a selector, and an `and` of two."""
+        """Evaluate aggregations and functions of selectors as if they only chose series, and an `and` of two."""
+        for part, why in self.refused.items():
+            if part in expression:
+                raise PrometheusError(f"Prometheus refuses /api/v1/query: {why}", "correct the expression")
         tree = promql_parser.parse(expression)
         return [Sample({k: v for k, v in labels.items() if k != "__name__"}, value) for labels, value in self._of(tree)]
 
     def _of(self, node: Any) -> list[tuple[Series, float]]:
-        kind = type(node).__name__
-        if kind == "ParenExpr":
-            return self._of(node.expr)
-        if kind == "VectorSelector":
-            return [(each, 1.0) for each in self._chosen(node.prettify(), self.series)]
-        if kind == "Call" and node.func.name == "last_over_time":
-            text = node.args[0].vector_selector.prettify()
-            return [(each, 1.0) for each in self._chosen(text, [*self.series, *self.gone])]
-        if kind == "Call" and node.func.name == "label_replace":
+        kinds: dict[str, Callable[[], list[tuple[Series, float]]]] = {
+            "ParenExpr": lambda: self._of(node.expr),
+            "UnaryExpr": lambda: self._of(node.expr),
+            "SubqueryExpr": lambda: self._of(node.expr),
+            "VectorSelector": lambda: self._selected(node.prettify(), self.series),
+            "MatrixSelector": lambda: self._of(node.vector_selector),
+            "NumberLiteral": list,
+            "StringLiteral": list,
+            "Call": lambda: self._called(node),
+            "BinaryExpr": lambda: self._joined(node),
+            "AggregateExpr": lambda: self._aggregated(node),
+        }
+        return kinds[type(node).__name__]()
+
+    def _called(self, node: Any) -> list[tuple[Series, float]]:
+        if node.func.name == "last_over_time":
+            return self._selected(node.args[0].vector_selector.prettify(), [*self.series, *self.gone])
+        if node.func.name == "label_replace":
             return [({**labels, node.args[1].val: node.args[2].val}, value) for labels, value in self._of(node.args[0])]
-        if kind == "BinaryExpr":
-            return self._joined(node)
-        assert kind == "AggregateExpr", expression_of(node)
-        return self._aggregated(node)
+        return [each for argument in node.args for each in self._of(argument)]
+
+    def _selected(self, text: str, series: Sequence[Series]) -> list[tuple[Series, float]]:
+        return [(each, self._value(each)) for each in self._chosen(text, series)]
 
     def _joined(self, node: Any) -> list[tuple[Series, float]]:
-        assert str(node.op) == "and", expression_of(node)
+        if str(node.op) != "and":
+            return self._of(node.lhs) or self._of(node.rhs)
         on = node.modifier.matching.labels if node.modifier and node.modifier.matching else None
         right = [_key(labels, on) for labels, _ in self._of(node.rhs)]
         return [(labels, value) for labels, value in self._of(node.lhs) if _key(labels, on) in right]
@@ -78,6 +101,9 @@ class Stored(Prometheus):
             return [(dict(group), 1.0) for group in groups]
         counts = str(node.op) == "count"
         return [(dict(group), float(len(values) if counts else max(values))) for group, values in groups.items()]
+
+    def _value(self, series: Series) -> float:
+        return self.amounts.get(series["__name__"], 1.0)
 
     def _chosen(self, text: str, series: Sequence[Series]) -> list[Series]:
         (selector,) = parse(text).selectors
@@ -106,6 +132,18 @@ class Stored(Prometheus):
     def type_of(self, metric: str) -> str:
         """Return what is told of a metric."""
         return self.types.get(metric, "")
+
+    def help_of(self, metric: str) -> str:
+        """Return what is told of a metric in words."""
+        return self.helps.get(metric, "")
+
+    def retention(self) -> float:
+        """Return how long samples are kept."""
+        return self.keeps
+
+    def held(self, expression: str) -> float:
+        """Return for how long an expression has had a result."""
+        return self.met.get(expression, 0.0)
 
     def now(self) -> datetime:
         """Return the time at which everything was evaluated a second ago."""
@@ -145,8 +183,3 @@ def _meets(series: Series, selector: Selector) -> bool:
 
 def _key(labels: Series, on: Sequence[str] | None) -> frozenset[tuple[str, str]]:
     return frozenset((k, v) for k, v in labels.items() if k != "__name__" and (on is None or k in on) and v)
-
-
-def expression_of(node: Any) -> str:
-    """Return what is not evaluated here."""
-    return f"the fake does not evaluate {node.prettify()}"

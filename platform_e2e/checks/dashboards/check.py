@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from platform_e2e.checks import helm_values
+from platform_e2e.checks.dashboards.panels import Asked, JudgedPanel, Shows, judged
 from platform_e2e.checks.dashboards.variables import values
-from platform_e2e.checks.dashboards.wanted import SUFFIX, Panel, Sidecar, WantedDashboard, of_layer
-from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError
-from platform_e2e.checks.monitoring.series import delivered, for_certain, missing
+from platform_e2e.checks.dashboards.wanted import SUFFIX, Sidecar, WantedDashboard, of_layer
+from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.monitoring.series import delivered, usual_interval
 from platform_e2e.checks.polling import seen_until_no_findings
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
+from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
 from platform_e2e.layer.argo_objects import mappings
 from platform_e2e.layer.renderer import Reason
-from platform_e2e.promql import PromQLError, parse, without_variables
 
 LONGEST_UID = 40
 """Characters of a uid that Grafana takes (pkg/util/shortid_generator.go)."""
@@ -35,16 +36,18 @@ class ObservedDashboard:
     """What was seen of a dashboard.
 
     Attributes:
-        with_data: titles of the panels that show something.
-        empty: by title of a panel why it shows nothing, though all that it reads may come.
-        unknown: by title of a panel, or of all for a variable, why it cannot be judged here.
+        panels: each with what it shows.
+        unknown: why none can be judged here; empty where they can.
         certain: whether all that delivers series in production does so here.
     """
 
-    with_data: list[str] = field(default_factory=list)
-    empty: dict[str, str] = field(default_factory=dict)
-    unknown: dict[str, str] = field(default_factory=dict)
+    panels: list[JudgedPanel] = field(default_factory=list)
+    unknown: str = ""
     certain: bool = True
+
+    def that_show(self, what: Shows) -> list[JudgedPanel]:
+        """Return the panels that show data, nothing, or what is not known."""
+        return [panel for panel in self.panels if panel.shows is what]
 
 
 Problem = tuple[str, str, Cause]
@@ -52,42 +55,94 @@ Problem = tuple[str, str, Cause]
 
 
 def watch(
-    wanted: WantedDashboard, layer: Layer, prometheus: Prometheus, *, timeout: float
+    wanted: WantedDashboard, layer: Layer, view: ReadApi, prometheus: Prometheus, *, timeout: float
 ) -> tuple[ObservedDashboard, list[Finding]]:
     """Look at a dashboard until nothing is wrong or waiting no longer helps; return what was seen and found last.
 
     Args:
         wanted: the dashboard.
         layer: that has it.
+        view: of the cluster.
         prometheus: that its queries are asked of.
         timeout: seconds.
     """
-    certain = delivered(layer)
-    of_git = [_invalid(wanted)] if wanted.error else [*_provisioned(wanted, layer), *_datasources(wanted, layer)]
+    certain, usual = delivered(layer), usual_interval(layer)
+    of_git = [_invalid(wanted)] if wanted.error else [*_provisioned(wanted, layer), *datasources(wanted, layer)]
     return seen_until_no_findings(
-        lambda: ObservedDashboard(certain=certain),
+        lambda: (
+            ObservedDashboard(certain=certain)
+            if of_git
+            else observe(wanted, Asked(view, prometheus, certain=certain, usual=usual))
+        ),
         lambda seen: [
             Finding(str(wanted.rendered), Promise.DASHBOARDS, expected, observed, layer.located(cause, wanted.rendered))
-            for expected, observed, cause in of_git or _panels(wanted, prometheus, seen)
+            for expected, observed, cause in of_git or problems(wanted, seen)
         ],
         timeout=timeout,
         what=f"{wanted} shows data",
     )
 
 
+def observe(wanted: WantedDashboard, asked: Asked) -> ObservedDashboard:
+    """Ask the variables of a dashboard for their values, and each panel for its data.
+
+    Args:
+        wanted: the dashboard.
+        asked: of what, without variables.
+    """
+    variables = values(wanted, asked.prometheus)
+    if variables.problems and not asked.certain:
+        return ObservedDashboard(unknown=f"every panel needs a variable: {variables.problems[0]}", certain=False)
+    if variables.problems:
+        empty = [JudgedPanel(why, Shows.NEVER) for why in variables.problems]
+        return ObservedDashboard(empty)
+    return ObservedDashboard(list(judged(wanted, replace(asked, variables=variables))), certain=asked.certain)
+
+
+def problems(wanted: WantedDashboard, seen: ObservedDashboard) -> Iterator[Problem]:
+    """Yield what is wrong with the variables and panels of a dashboard.
+
+    Args:
+        wanted: the dashboard.
+        seen: what was seen of it.
+    """
+    for panel in seen.that_show(Shows.NEVER):
+        flaw = panel.flaw
+        if flaw is None:
+            sentence, remedy = (
+                f"{panel.title}, in {wanted}",
+                "correct the query of the variable, or scrape what it asks for",
+            )
+            cause = Cause("dashboard-variable-empty", sentence, remedy, field=("data", wanted.key))
+            yield "a value for each variable", "none", cause
+            continue
+        sentence = f"the panel {panel.title} of {wanted} {flaw.sentence}"
+        cause = Cause(f"dashboard-{flaw.kind}", sentence, flaw.remedy, field=("data", wanted.key))
+        yield flaw.expected, flaw.observed, cause
+
+
 def figures(seen: ObservedDashboard) -> dict[str, Any]:
-    """Return what the verdict's table shows of a dashboard."""
-    return {"panels with data": len(seen.with_data), "empty": [f"{name} ({why})" for name, why in seen.empty.items()]}
+    """Return what the verdict's table shows of a dashboard: how many panels show data, and what each other one shows."""
+    return {
+        "panels": len(seen.panels),
+        "panels with data": len(seen.that_show(Shows.DATA)),
+        **{
+            str(shows): [f"{panel.title} ({panel.why})" for panel in seen.that_show(shows)]
+            for shows in (Shows.EMPTY, Shows.NEVER, Shows.UNKNOWN)
+        },
+    }
 
 
 def unknown(wanted: WantedDashboard, seen: ObservedDashboard) -> NotJudged | None:
     """Return which panels of a dashboard without a finding could not be judged."""
-    if not seen.unknown:
+    told = [f"the panel {panel.title} {panel.why}" for panel in seen.that_show(Shows.UNKNOWN)]
+    if seen.unknown:
+        told.append(seen.unknown)
+    if not told:
         return None
-    said = "; ".join(f"{name} {why}" for name, why in seen.unknown.items())
     remedy = "look at these panels in Grafana, and accept it in platform-e2e.yaml"
     where = wanted.rendered
-    return NotJudged(str(where), Reason.SERIES, f"{wanted}: {said}", remedy, where.file, where.line, ())
+    return NotJudged(str(where), Reason.SERIES, f"{wanted}: {'; '.join(told)}", remedy, where.file, where.line, ())
 
 
 def shared_uids(layer: Layer) -> Iterator[Finding]:
@@ -151,12 +206,17 @@ def _provisioned(wanted: WantedDashboard, layer: Layer) -> Iterator[Problem]:
         yield f"at most {LONGEST_UID} characters", wanted.uid, Cause("dashboard-invalid", sentence, "shorten its uid")
 
 
-def _datasources(wanted: WantedDashboard, layer: Layer) -> Iterator[Problem]:
-    """Yield the datasources of panels that there are not."""
+def datasources(wanted: WantedDashboard, layer: Layer) -> Iterator[Problem]:
+    """Yield the first datasource of a panel that there is not.
+
+    Args:
+        wanted: the dashboard.
+        layer: whose values say which there are.
+    """
     known = OWN | GRAFANA | _of_values(layer)
     variables = {str(each.get("name")) for each in wanted.variables if each.get("type") == "datasource"}
-    for panel in wanted.panels:
-        uid = _uid(panel.datasource)
+    asked = [(panel, _uid(each)) for panel in wanted.panels for each in panel.datasources]
+    for panel, uid in asked:
         name = uid.strip("${}").partition(":")[0] if uid.startswith("$") else ""
         if uid in known or (name and name in variables) or not panel.queries:
             continue
@@ -186,60 +246,3 @@ def _of_values(layer: Layer) -> frozenset[str]:
     return frozenset(
         str(each.get(name) or "") for added in every for each in mappings(added) for name in ("uid", "name")
     )
-
-
-def _panels(wanted: WantedDashboard, prometheus: Prometheus, seen: ObservedDashboard) -> Iterator[Problem]:
-    """Yield the panels that cannot show anything, and note how the others are."""
-    known, without = values(wanted, prometheus)
-    if without and not seen.certain:
-        seen.unknown["every panel"] = f"needs a variable: {without[0]}"
-        return
-    for why in without:
-        yield (
-            "a value for each variable",
-            "none",
-            Cause(
-                "dashboard-variable-empty",
-                f"{why}, in {wanted}",
-                "correct the query of the variable, or scrape what it asks for",
-                field=("data", wanted.key),
-            ),
-        )
-    for panel in wanted.panels if not without else ():
-        told = [_judged(panel, without_variables(query, known), prometheus, seen) for query in panel.queries]
-        for cause, sentence in [each for each in told if each is not None][:1]:
-            yield (
-                "data",
-                "none",
-                Cause(
-                    cause,
-                    f"the panel {panel.title} of {wanted} {sentence}",
-                    "correct its query, or scrape what delivers it",
-                    field=("data", wanted.key),
-                ),
-            )
-
-
-def _judged(panel: Panel, query: str, prometheus: Prometheus, seen: ObservedDashboard) -> tuple[str, str] | None:
-    """Return cause and sentence of a query that can never have data; else note whether it has some now."""
-    try:
-        found = prometheus.query(query)
-    except PrometheusError as error:
-        return "dashboard-query-fails", f"cannot be asked: {error.problem}"
-    if found:
-        seen.with_data.append(panel.title)
-        return None
-    try:
-        selectors = parse(query).selectors
-    except PromQLError as error:
-        seen.unknown[f"the panel {panel.title}"] = f"has a query that cannot be read here: {error}"
-        return None
-    lacks = missing(selectors, prometheus, (), certain=seen.certain)
-    told = for_certain(lacks)
-    if told is not None:
-        return f"dashboard-{told.lack}", f"reads {told.selector}: {told.sentence}"
-    if lacks and not seen.certain:
-        seen.unknown[f"the panel {panel.title}"] = f"reads {lacks[0].selector}: {lacks[0].sentence}"
-        return None
-    seen.empty[panel.title] = lacks[0].sentence if lacks else "what it reads is there, and meets no condition now"
-    return None

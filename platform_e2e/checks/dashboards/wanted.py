@@ -47,18 +47,42 @@ class Sidecar:
 
 
 @dataclass(frozen=True)
+class Query:
+    """One query of a panel.
+
+    Attributes:
+        expression: PromQL, with variables.
+        legend: what names its series, with labels.
+        datasource: as it is written, of its own or of the panel.
+    """
+
+    expression: str
+    legend: str = ""
+    datasource: Any = None
+
+
+@dataclass(frozen=True)
 class Panel:
-    """What one panel shows.
+    """What one panel shows, or what an annotation marks.
 
     Attributes:
         title: of the panel.
         datasource: as it is written: a name, or a mapping with its uid.
-        queries: the PromQL of what is not hidden.
+        queries: what is not hidden.
+        repeat: variables of which it, or its row, is repeated for each value.
+        library: whether it is one of Grafana's library, which has its queries.
     """
 
     title: str
     datasource: Any
-    queries: tuple[str, ...]
+    queries: tuple[Query, ...]
+    repeat: tuple[str, ...] = ()
+    library: bool = False
+
+    @property
+    def datasources(self) -> tuple[Any, ...]:
+        """Return its own datasource and those of its queries."""
+        return (self.datasource, *(query.datasource for query in self.queries))
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ class WantedDashboard:
         key: of its data.
         model: the dashboard; empty where it cannot be read.
         error: why it cannot be read.
-        panels: all, those of rows and of libraries among them.
+        panels: all, those of rows, of libraries and annotations among them.
     """
 
     rendered: Rendered
@@ -138,21 +162,46 @@ def read(rendered: Rendered, key: str, text: str) -> WantedDashboard:
         return WantedDashboard(rendered, key, error=f"it is not JSON: {error}")
     if "panels" not in model and "rows" not in model:
         return WantedDashboard(rendered, key, error="it has no panels")
-    panels = [_panel(each) for each in flat(model)]
-    return WantedDashboard(rendered, key, model, panels=tuple(panels))
+    panels = [_panel(each, repeated) for each, repeated in _in_rows(model)]
+    return WantedDashboard(rendered, key, model, panels=(*panels, *_annotations(model)))
 
 
 def flat(model: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the panels of a dashboard: of a collapsed row and of Grafana 4's rows, too."""
+    return (panel for panel, _ in _in_rows(model))
+
+
+def _in_rows(model: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield each panel, and the variable that its row is repeated for; empty where it is not."""
+    row = ""
     for panel in mappings(model.get("panels")):
-        yield panel
-        yield from mappings(panel.get("panels"))
-    for row in mappings(model.get("rows")):
-        yield from mappings(row.get("panels"))
+        if panel.get("type") == "row":
+            # What follows an open row belongs to it, until the next one.
+            row = str(panel.get("repeat") or "")
+        yield panel, row
+        yield from ((each, row) for each in mappings(panel.get("panels")))
+    for old in mappings(model.get("rows")):
+        yield from ((each, str(old.get("repeat") or "")) for each in mappings(old.get("panels")))
 
 
-def _panel(panel: Mapping[str, Any]) -> Panel:
-    targets = [each for each in mappings(panel.get("targets")) if not each.get("hide")]
-    queries = [str(each["expr"]) for each in targets if each.get("expr")]
-    datasource = next((each["datasource"] for each in targets if each.get("datasource")), panel.get("datasource"))
-    return Panel(str(panel.get("title") or f"number {panel.get('id', '?')}"), datasource, tuple(queries))
+def _panel(panel: Mapping[str, Any], repeated: str) -> Panel:
+    own = panel.get("datasource")
+    queries = [
+        Query(str(each["expr"]), str(each.get("legendFormat") or ""), each.get("datasource") or own)
+        for each in mappings(panel.get("targets"))
+        if each.get("expr") and not each.get("hide")
+    ]
+    title = str(panel.get("title") or f"number {panel.get('id', '?')}")
+    repeats = tuple(dict.fromkeys(filter(None, (str(panel.get("repeat") or ""), repeated))))
+    library = bool(panel.get("libraryPanel")) and not panel.get("targets")
+    return Panel(title, own, tuple(queries), repeats, library)
+
+
+def _annotations(model: Mapping[str, Any]) -> Iterator[Panel]:
+    """Yield what marks moments in every panel, and asks a query for them; one that is switched off is left out."""
+    for each in mappings(at(model, "annotations", "list")):
+        target = each.get("target")
+        expression = each.get("expr") or (target.get("expr") if isinstance(target, Mapping) else None)
+        if expression and each.get("enable", True):
+            own = each.get("datasource")
+            yield Panel(f"annotation {each.get('name', '?')}", own, (Query(str(expression), "", own),))

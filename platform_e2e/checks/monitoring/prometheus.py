@@ -22,6 +22,13 @@ Get = Callable[[str, Mapping[str, str]], bytes]
 """Takes a path and parameters, returns the body of the answer."""
 
 
+HELD_SECONDS = 3600.0
+"""How far back it is looked for how long an expression has had a result."""
+
+HELD_STEP = 15
+"""Seconds between two points of that look."""
+
+
 class PrometheusError(BrokenPlatform):
     """Prometheus does not answer a question, or refuses it."""
 
@@ -296,12 +303,38 @@ class Prometheus:
 
     def type_of(self, metric: str) -> str:
         """Return the type that targets tell of a metric, such as `counter`; empty where they tell none."""
+        return self._told(metric, "type")
+
+    def help_of(self, metric: str) -> str:
+        """Return what targets say of a metric in words; empty where they say nothing."""
+        return self._told(metric, "help")
+
+    def _told(self, metric: str, what: str) -> str:
         base = re.sub(r"_(?:bucket|sum|count)$", "", metric)
         for name in (metric, base):
             found = self._data("/api/v1/metadata", metric=name).get(name) if name else None
             if found:
-                return str(found[0]["type"])
+                return str(found[0].get(what) or "")
         return ""
+
+    def retention(self) -> float:
+        """Return for how many seconds it keeps samples; 0 where only their size limits them."""
+        # It says `10d`, `10d or 5GiB`, or a size alone.
+        said = re.match(
+            r"(?:\d+[a-z]+)+(?= or |$)", str(self._data("/api/v1/status/runtimeinfo").get("storageRetention") or "")
+        )
+        return seconds_of(said[0]) if said else 0.0
+
+    def held(self, expression: str) -> float:
+        """Return for how many seconds some series of a result has been there without a gap, at most `HELD_SECONDS`.
+
+        Args:
+            expression: PromQL whose result is a vector.
+        """
+        now = self.now().timestamp()
+        window = {"start": f"{now - HELD_SECONDS:.3f}", "end": f"{now:.3f}", "step": str(HELD_STEP)}
+        found = self._data("/api/v1/query_range", query=expression, **window)["result"]
+        return max((_unbroken([float(at) for at, _ in each["values"]], now) for each in found), default=0.0)
 
     def now(self) -> datetime:
         """Return the time by Prometheus' own clock, the one that it stamps scrapes with."""
@@ -329,6 +362,16 @@ def dropped_of(pool: str, labels: Mapping[str, str]) -> DroppedTarget:
         meta("endpoint_port_name", "endpointslice_port_name", "pod_container_port_name"),
         meta("pod_phase"),
     )
+
+
+def _unbroken(times: Sequence[float], now: float) -> float:
+    """Return for how many seconds up to now the points of a series follow each other."""
+    steps = 0
+    for number, at in enumerate(reversed(times)):
+        if now - at > HELD_STEP * number + HELD_STEP / 2:
+            break
+        steps = number
+    return float(HELD_STEP * steps)
 
 
 def _past(text: str | None) -> datetime | None:

@@ -174,6 +174,19 @@ class Together(Prometheus):
         told = (shard.type_of(metric) for shard in self._shards)
         return next(filter(None, told), "")
 
+    def help_of(self, metric: str) -> str:
+        """Return what a target of one of them says of a metric."""
+        told = (shard.help_of(metric) for shard in self._shards)
+        return next(filter(None, told), "")
+
+    def retention(self) -> float:
+        """Return for how many seconds all of them keep samples."""
+        return min((kept for shard in self._shards if (kept := shard.retention())), default=0.0)
+
+    def held(self, expression: str) -> float:
+        """Return for how many seconds a result has been there at every replica."""
+        return min(max(shard.held(expression) for shard in shards) for shards in self._replicas)
+
     def scrape_jobs(self) -> set[str]:
         """Return the names of the jobs that all of them have loaded."""
         return set.intersection(*(shard.scrape_jobs() for shard in self._shards))

@@ -6,18 +6,27 @@ metric has all values of the label at once; what a state has at one time only, o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
+from platform_e2e.checks import helm_values
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.layer import Layer
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import Matcher, Selector
+
+USUAL = 30.0
+"""Seconds between two scrapes where nothing says otherwise (prometheus-operator 0.88.0, Prometheus.spec.scrapeInterval)."""
 
 LOOKBACK = "1h"
 """How far back it is looked whether a series has had several values of a label."""
+
+ALIKE = 0.85
+"""How alike two values are of which one is a slip: one letter of seven."""
 
 ALERTS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
 """Series that Prometheus makes of alerts themselves (rules/alerting.go)."""
@@ -67,6 +76,14 @@ def delivered(layer: Layer) -> bool:
     return not layer.stand_ins.containers and not any(release.place for release in layer.releases)
 
 
+def usual_interval(layer: Layer) -> float:
+    """Return the seconds between two scrapes that the values of a layer's Prometheus say."""
+    said = next(
+        helm_values.of_chart(layer, "kube-prometheus-stack", "prometheus", "prometheusSpec", "scrapeInterval"), None
+    )
+    return seconds_of(str(said)) if said else USUAL
+
+
 def missing(
     selectors: Iterable[Selector], prometheus: Prometheus, alerts: Sequence[str], *, certain: bool = True
 ) -> list[Missing]:
@@ -99,26 +116,60 @@ def _missing(selector: Selector, prometheus: Prometheus, alerts: Sequence[str]) 
         hint = f"; there is {near[0]}" if near else ""
         return Missing(selector, Lack.METRIC, f"no target delivers {named}{hint}")
     others = [each for each in selector.matchers if each.label != "__name__"]
-    for matcher in others:
-        # What is not to be a value, or not empty, means nothing of a label that no series has.
+    return _without_label(selector, named, others, prometheus) or _unmet(selector, named, others, prometheus)
+
+
+def _without_label(
+    selector: Selector, named: str, matchers: Sequence[Matcher], prometheus: Prometheus
+) -> Missing | None:
+    """Return the label of a condition that means nothing where no series has it: not to be a value, or not to be empty."""
+    for matcher in matchers:
         if not matcher.positive and matcher.operator != "=" and not prometheus.values(matcher.label, named):
             return Missing(selector, Lack.LABEL, f"no series of {named} has the label {matcher.label}")
-    positive = [each for each in others if each.positive]
+    return None
+
+
+def _unmet(selector: Selector, named: str, matchers: Sequence[Matcher], prometheus: Prometheus) -> Missing | None:
+    """Return which conditions no series meets, the worst first; None where one meets all."""
     unseen: list[Missing] = []
-    certain: list[Matcher] = []
-    for matcher in positive:
+    met: list[Matcher] = []
+    for matcher in (each for each in matchers if each.positive):
         lack = _unmatched(selector, named, matcher, prometheus)
         if lack is None:
-            certain.append(matcher)
+            met.append(matcher)
         elif lack.lack is Lack.UNSEEN:
             unseen.append(lack)
         else:
             return lack
-    steady = [each for each in certain if not _changes(named, each.label, prometheus)]
-    if len(steady) > 1 and not _there(_with(named, steady), prometheus):
-        together = f"no series of {named} has {listed([str(each) for each in steady])} together"
-        return Missing(selector, Lack.TOGETHER, together)
-    return unseen[0] if unseen else None
+    slips = (_slip(selector, named, each, prometheus) for each in matchers)
+    worst = next(filter(None, slips), None) or _not_together(selector, named, met, prometheus)
+    return worst or (unseen[0] if unseen else None)
+
+
+def _not_together(selector: Selector, named: str, met: Sequence[Matcher], prometheus: Prometheus) -> Missing | None:
+    """Return that conditions of which each is met are met by no series together."""
+    steady = [each for each in met if not _changes(named, each.label, prometheus)]
+    if len(steady) <= 1 or _there(_with(named, steady), prometheus):
+        return None
+    together = f"no series of {named} has {listed([str(each) for each in steady])} together"
+    return Missing(selector, Lack.TOGETHER, together)
+
+
+def _slip(selector: Selector, named: str, matcher: Matcher, prometheus: Prometheus) -> Missing | None:
+    """Return the value of several, or of those that are not to be, that no series has and that is like one that some have."""
+    if matcher.operator == "=":
+        return None
+    written = matcher.value.split("|") if "~" in matcher.operator else [matcher.value]
+    literal = [each for each in written if re.fullmatch(r"[\w.:/-]{4,}", each)]
+    had = prometheus.values(matcher.label, f"last_over_time({named}[{LOOKBACK}])") if literal else []
+    others = [each for each in had if each not in written]
+    for each in literal:
+        near = get_close_matches(each, others, 1, ALIKE) if each not in had else []
+        # The names of two of a kind are alike.
+        if near and re.sub(r"\d+", "", each) != re.sub(r"\d+", "", near[0]):
+            said = f"no series of {named} has {matcher.label}={each}; there is {near[0]}"
+            return Missing(selector, Lack.VALUE, said)
+    return None
 
 
 def _alert(selector: Selector, alerts: Sequence[str]) -> Missing | None:
@@ -139,8 +190,15 @@ def _unmatched(selector: Selector, named: str, matcher: Matcher, prometheus: Pro
     said = f"no series of {named} has {matcher}; there are {listed(values[:5])}" + (
         " and more" if len(values) > 5 else ""
     )
-    may_come = _changes(named, matcher.label, prometheus) or prometheus.type_of(selector.name) in COUNTERS
+    may_come = _changes(named, matcher.label, prometheus) or (
+        prometheus.type_of(selector.name) in COUNTERS and _of_a_target(matcher, prometheus)
+    )
     return Missing(selector, Lack.UNSEEN if may_come and not near else Lack.VALUE, said)
+
+
+def _of_a_target(matcher: Matcher, prometheus: Prometheus) -> bool:
+    """Tell whether a condition can be met by what a target counts: on its job only where there is a target of that job."""
+    return matcher.label != "job" or _there(_with("up", [matcher]), prometheus)
 
 
 def _changes(named: str, label: str, prometheus: Prometheus) -> bool:

@@ -5,13 +5,15 @@ A rule has at most one finding: that of the first link of the chain which is bro
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from platform_e2e.checks import helm_values
+from platform_e2e.checks.expressions import FLAWS, Flaw, ReadExpression
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.checks.monitoring.series import Lack, delivered, for_certain
+from platform_e2e.checks.monitoring.series import Lack, delivered, for_certain, usual_interval
 from platform_e2e.checks.polling import seen_until_no_findings
-from platform_e2e.checks.rules.observe import DELTAS, RATES, USUAL, ObservedRule, observe
+from platform_e2e.checks.rules.observe import ObservedRule, observe
 from platform_e2e.checks.rules.wanted import WantedRule, of_layer
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.finding import Cause, Finding, Promise
@@ -21,8 +23,8 @@ from platform_e2e.layer.durations import seconds_of
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import PromQLError, parse
 
-SCRAPES = 4
-"""Scrapes that a window of a rate must have at least: with two in it, one that fails leaves none (Grafana's $__rate_interval)."""
+HELD_SECONDS = 60.0
+"""For which the condition of a pending alert must have been met: what a change of the layer brings about is over by then."""
 
 Problem = tuple[str, str, Cause] | None
 """Expected, observed and cause, or None where the link holds."""
@@ -40,12 +42,22 @@ def check(wanted: WantedRule, seen: ObservedRule, layer: Layer) -> list[Finding]
         return []
     ready = seen.rule is not None and seen.cause is None
     twice = _recorded_twice(wanted, layer) or _too_late(wanted, layer) if ready else None
-    problem = twice or next(filter(None, (link(wanted, seen) for link in LINKS)), None)
+    problem = twice or broken(wanted, seen)
     if problem is None:
         return []
     expected, observed, cause = problem
     located = layer.located(cause, wanted.rendered)
     return [Finding(str(wanted.rendered), Promise.RULES, expected, observed, located, {"rule": wanted.name})]
+
+
+def broken(wanted: WantedRule, seen: ObservedRule) -> Problem:
+    """Return the first link that is broken; None where all hold.
+
+    Args:
+        wanted: the rule.
+        seen: what was seen of it.
+    """
+    return next(filter(None, (link(wanted, seen) for link in LINKS)), None)
 
 
 def watch(
@@ -61,7 +73,7 @@ def watch(
         timeout: seconds.
     """
     alerts = [each.alert for each in of_layer(layer)]
-    certain, usual = delivered(layer), _usual_interval(layer)
+    certain, usual = delivered(layer), usual_interval(layer)
     return seen_until_no_findings(
         lambda: observe(wanted, view, prometheus, alerts, certain=certain, usual=usual),
         lambda seen: check(wanted, seen, layer),
@@ -70,21 +82,13 @@ def watch(
     )
 
 
-def _usual_interval(layer: Layer) -> float:
-    """Return the seconds between two scrapes that the values of a layer's Prometheus say."""
-    said = next(
-        helm_values.of_chart(layer, "kube-prometheus-stack", "prometheus", "prometheusSpec", "scrapeInterval"), None
-    )
-    return seconds_of(str(said)) if said else USUAL
-
-
 def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:
     """Return what of a rule without a finding is not proven: an expression that cannot be read, or a value that may yet come."""
     if seen.elsewhere:
         problem = f"{seen.elsewhere} evaluates {wanted}, which is not asked here"
         remedy = "look at the rules of the ThanosRuler, and accept it in platform-e2e.yaml"
     else:
-        unseen = next((each for each in seen.missing if each.lack is Lack.UNSEEN), None)
+        unseen = next((each for each in seen.read.missing if each.lack is Lack.UNSEEN), None)
         if not seen.unread and unseen is None:
             return None
         problem = (
@@ -99,9 +103,10 @@ def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:
 
 def figures(wanted: WantedRule, seen: ObservedRule) -> dict[str, Any]:
     """Return what the verdict's table shows of a rule."""
-    if seen.expression is None:
+    expression = seen.read.expression
+    if expression is None:
         return {}
-    return {"alerts" if wanted.alert else "recorded": 1, "selectors": len(seen.expression.selectors)}
+    return {"alerts" if wanted.alert else "recorded": 1, "selectors": len(expression.selectors)}
 
 
 def without_watchdog(layer: Layer, prometheus: Prometheus) -> list[Finding]:
@@ -213,69 +218,20 @@ def _evaluated(wanted: WantedRule, seen: ObservedRule) -> Problem:
     return f"an evaluation after {seen.since:%H:%M:%S}", "none", cause
 
 
-def _reads(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    told = for_certain(seen.missing)
-    if told is None:
+def _flawed(judge: Callable[[ReadExpression], Flaw | None], wanted: WantedRule, seen: ObservedRule) -> Problem:
+    flaw = judge(seen.read)
+    if flaw is None:
         return None
-    cause = Cause(
-        f"rule-{told.lack}",
-        f"{wanted} reads {told.selector}: {told.sentence}",
-        "correct the selector, or scrape what delivers it",
-        field=wanted.field("expr"),
-    )
-    return f"series for {told.selector}", "none", cause
-
-
-def _windows(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    for each in seen.expression.selectors if seen.expression else ():
-        interval = seen.intervals.get(each.name, 0.0)
-        if each.window is None or each.function not in RATES | DELTAS or each.window >= SCRAPES * interval:
-            continue
-        cause = Cause(
-            "rule-window-short",
-            f"{wanted} takes {each.function} of {each.name} over {each.window:g} s, and it is scraped every {interval:g} s: "
-            "one scrape that fails leaves nothing to compare",
-            f"take a window of at least {SCRAPES * interval:g} s",
-            field=wanted.field("expr"),
-        )
-        return f"a window of {SCRAPES} scrapes", f"one of {each.window / interval:.2g}", cause
-    return None
-
-
-def _types(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    for each in seen.expression.selectors if seen.expression else ():
-        kind = seen.types.get(each.name, "")
-        if kind == "gauge" and each.function in RATES:
-            instead, cause = "delta or deriv", "rule-rate-of-gauge"
-        elif kind == "counter" and each.function in DELTAS:
-            instead, cause = "rate or increase", "rule-delta-of-counter"
-        else:
-            continue
-        sentence = f"{wanted} takes {each.function} of {each.name}, which its targets call a {kind}"
-        remedy = f"use {instead}, or another metric"
-        return f"{instead} of a {kind}", each.function, Cause(cause, sentence, remedy, field=wanted.field("expr"))
-    return None
-
-
-def _joins(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    if not seen.unjoined:
-        return None
-    join = seen.unjoined[0]
-    how = join.matching or "all labels"
-    cause = Cause(
-        "rule-join-unmatched",
-        f"{wanted} joins {join.left} by {join.operator} with {join.right}: both have series, and none are equal in {how}",
-        "name by on (...) the labels that both have",
-        field=wanted.field("expr"),
-    )
-    return "series that can be joined", "none", cause
+    sentence = f"{wanted} {flaw.sentence}"
+    cause = Cause(f"rule-{flaw.kind}", sentence, flaw.remedy, field=wanted.field("expr"))
+    return flaw.expected, flaw.observed, cause
 
 
 def _templates(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    if seen.expression is None or any(each.lack is Lack.UNSEEN for each in seen.missing):
+    if seen.read.expression is None or any(each.lack is Lack.UNSEEN for each in seen.read.missing):
         return None
     for field, name, label in wanted.templated:
-        if not seen.expression.labels.may_have(label, seen.labels):
+        if not seen.read.returns(label):
             cause = Cause(
                 "rule-template-label",
                 f"the {field[:-1]} {name} of {wanted} names the label {label}, which its expression does not return",
@@ -287,22 +243,41 @@ def _templates(wanted: WantedRule, seen: ObservedRule) -> Problem:
 
 
 def _fires(wanted: WantedRule, seen: ObservedRule) -> Problem:
-    """Judge an alert that fires; one that will, since it asks for what there is not, is judged before its time."""
-    rule, expression = seen.loaded, seen.expression
-    if rule is None or expression is None or expression.constant or (seen.missing and not seen.certain):
+    """Judge an alert that fires, or is about to: since it asks for what there is not, or was never otherwise."""
+    rule, expression = seen.loaded, seen.read.expression
+    if rule is None or expression is None or expression.constant or (seen.read.missing and not seen.certain):
         return None
-    lack = for_certain(seen.missing)
-    if rule.state != "firing" and (rule.state != "pending" or lack is None):
+    lack = for_certain(seen.read.missing)
+    pending = rule.state == "pending"
+    if rule.state != "firing" and not (pending and (lack is not None or _always(seen))):
         return None
     why = f"it reads {lack.selector}, and {lack.sentence}" if lack else "and nothing else of the platform is broken"
+    if pending and lack is None:
+        why = f"its condition has been met for {seen.held:g} s, ever since there is what it reads, {why}"
     cause = Cause(
-        "alert-firing",
-        f"{wanted} {'fires' if rule.state == 'firing' else 'is about to fire'}{':' if lack else ','} {why}",
+        "alert-firing" if lack or not pending else "alert-pending",
+        f"{wanted} {'is about to fire' if pending else 'fires'}{':' if lack or pending else ','} {why}",
         "correct its expression or its threshold, or mend what it tells of",
         field=wanted.field("expr"),
     )
     return "it does not fire", f"it is {rule.state}", cause
 
 
-LINKS = (_exists, _selected, _loaded, _healthy, _evaluated, _fires, _reads, _windows, _types, _joins, _templates)
+def _always(seen: ObservedRule) -> bool:
+    """Tell whether the condition of a pending alert was never otherwise: longer than its windows remember what was before."""
+    expression = seen.read.expression
+    windows = [each.window or 0.0 for each in expression.selectors] if expression else []
+    return seen.held >= max(HELD_SECONDS, *windows, 0.0) and seen.held >= seen.there - HELD_SECONDS
+
+
+LINKS: tuple[Callable[[WantedRule, ObservedRule], Problem], ...] = (
+    _exists,
+    _selected,
+    _loaded,
+    _healthy,
+    _evaluated,
+    _fires,
+    *(partial(_flawed, judge) for judge in FLAWS),
+    _templates,
+)
 """What is asked of a rule, the beginning of the chain first."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, ScrapeTarget
-from platform_e2e.checks.monitoring.series import Missing, missing
+from platform_e2e.checks.expressions import USUAL, ReadExpression, read
+from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, PrometheusError
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import (
     RULE_KIND,
     RULER_KIND,
-    entry_of,
     selected_by,
 )
 from platform_e2e.diagnosis.objects import at, changed_at, name_of
@@ -21,17 +20,7 @@ from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.durations import seconds_of
-from platform_e2e.promql import Expression, Join, PromQLError, parse, same
-
-RATES = frozenset({"rate", "irate", "increase"})
-"""Functions of a counter (docs/querying/functions.md)."""
-
-DELTAS = frozenset({"delta", "idelta", "deriv", "predict_linear", "double_exponential_smoothing"})
-"""Functions of a gauge."""
-
-
-USUAL = 30.0
-"""Seconds between two scrapes where nothing says otherwise (prometheus-operator 0.88.0, Prometheus.spec.scrapeInterval)."""
+from platform_e2e.promql import PromQLError, same
 
 MISSED = 3
 """Evaluations that may be missed before a rule counts as one that is evaluated no more."""
@@ -47,13 +36,10 @@ class ObservedRule:
         loaded: as Prometheus evaluates it, or None.
         groups: names of the groups of the PrometheusRule that Prometheus has.
         since: after which it must have been evaluated: its last change, and a few intervals ago.
-        expression: what it reads and returns; None where it cannot be parsed here.
+        read: what it reads and returns; empty where it cannot be parsed here.
         unread: why it cannot be parsed.
-        missing: the selectors that match nothing, the worst first.
-        types: of each metric in a range, as its targets tell.
-        intervals: of each metric in a range the longest seconds between two scrapes.
-        unjoined: joins of which each side has series, and no pair.
-        labels: names of all labels of the series that it reads, where its texts name labels.
+        held: of an alert that is pending, seconds for which its condition has been met.
+        there: of an alert that is pending, seconds for which all that it reads has been there.
         certain: whether all that delivers series in production does so here.
         elsewhere: the ThanosRuler that evaluates it, where no Prometheus does; empty where none does.
     """
@@ -63,13 +49,10 @@ class ObservedRule:
     loaded: LoadedRule | None = None
     groups: frozenset[str] = frozenset()
     since: datetime | None = None
-    expression: Expression | None = None
+    read: ReadExpression = field(default_factory=ReadExpression)
     unread: str = ""
-    missing: Sequence[Missing] = ()
-    types: Mapping[str, str] = field(default_factory=dict)
-    intervals: Mapping[str, float] = field(default_factory=dict)
-    unjoined: Sequence[Join] = ()
-    labels: frozenset[str] = frozenset()
+    held: float = 0.0
+    there: float = 0.0
     certain: bool = True
     elsewhere: str = ""
 
@@ -110,25 +93,65 @@ def observe(
     loaded = _loaded(wanted, mine, takers)
     recently = prometheus.now() - timedelta(seconds=MISSED * loaded.interval) if loaded else None
     since = max(changed_at(rule), recently) if recently else None
+    seen = ObservedRule(rule, None, loaded, groups, since)
+    return _with_expression(seen, wanted, view, prometheus, alerts, certain=certain, usual=usual)
+
+
+def unloaded(
+    wanted: WantedRule,
+    view: ReadApi,
+    prometheus: Prometheus,
+    alerts: Sequence[str],
+    *,
+    certain: bool = True,
+    usual: float = USUAL,
+) -> ObservedRule:
+    """Return what would be seen of a rule if Prometheus had loaded it: its expression is evaluated now, and for the time before.
+
+    Args:
+        wanted: the rule, which the cluster need not have.
+        view: of the cluster.
+        prometheus: that would evaluate it.
+        alerts: names of all alerts.
+        certain: whether all that delivers series in production does so here.
+        usual: seconds between two scrapes of what says no interval itself.
+    """
+    seen = ObservedRule(wanted.rendered.object, None, _evaluated(wanted, prometheus), frozenset({wanted.group}))
+    return _with_expression(seen, wanted, view, prometheus, alerts, certain=certain, usual=usual)
+
+
+def _evaluated(wanted: WantedRule, prometheus: Prometheus) -> LoadedRule:
+    """Return a rule that is not loaded as Prometheus would have it now."""
+    found = LoadedRule("", wanted.group, wanted.name, wanted.expression, "ok", "", None)
     try:
-        expression = parse(wanted.expression)
+        met = bool(prometheus.query(wanted.expression))
+        held = prometheus.held(wanted.expression) if met and wanted.alert else 0.0
+    except PrometheusError as refused:
+        return replace(found, health="err", error=refused.problem)
+    waits = seconds_of(str(wanted.entry.get("for") or ""))
+    state = "inactive" if not met else "firing" if held >= waits else "pending"
+    return replace(found, state=state if wanted.alert else "")
+
+
+def _with_expression(
+    seen: ObservedRule,
+    wanted: WantedRule,
+    view: ReadApi,
+    prometheus: Prometheus,
+    alerts: Sequence[str],
+    *,
+    certain: bool,
+    usual: float,
+) -> ObservedRule:
+    try:
+        found = read(wanted.expression, view, prometheus, alerts, certain=certain, usual=usual)
     except PromQLError as error:
-        return ObservedRule(rule, None, loaded, groups, since, unread=str(error))
-    ranged = {each.name for each in expression.selectors if each.window is not None and each.name}
-    targets = prometheus.targets() if ranged else ()
-    return ObservedRule(
-        rule,
-        loaded=loaded,
-        groups=groups,
-        since=since,
-        expression=expression,
-        missing=missing(expression.selectors, prometheus, alerts, certain=certain),
-        types={name: prometheus.type_of(name) for name in ranged},
-        intervals={name: _interval(name, prometheus, targets, view, usual) for name in ranged},
-        unjoined=[join for join in expression.joins if _never_pairs(join, prometheus)],
-        labels=_labels(expression, prometheus) if any(wanted.templated) else frozenset(),
-        certain=certain,
-    )
+        return replace(seen, unread=str(error))
+    seen = replace(seen, read=found, certain=certain)
+    if seen.loaded is None or seen.loaded.state != "pending" or found.expression is None:
+        return seen
+    there = min((prometheus.held(f"count({each})") for each in found.expression.selectors), default=0.0)
+    return replace(seen, held=prometheus.held(wanted.expression), there=there)
 
 
 def _loaded(wanted: WantedRule, mine: Sequence[LoadedRule], takers: Sequence[Object]) -> LoadedRule | None:
@@ -137,34 +160,3 @@ def _loaded(wanted: WantedRule, mine: Sequence[LoadedRule], takers: Sequence[Obj
     # The operator writes a namespace into each expression where it is told to enforce that.
     enforced = any(at(taker, "spec", "enforcedNamespaceLabel") for taker in takers)
     return next((each for each in named if enforced or same(each.query, wanted.expression)), None)
-
-
-def _interval(name: str, prometheus: Prometheus, targets: Sequence[ScrapeTarget], view: ReadApi, usual: float) -> float:
-    """Return the longest seconds between two scrapes of the targets that deliver a metric, as the team has them; 0 where none does.
-
-    What a monitor does not say itself is the usual interval of its Prometheus, which the harness shortens on its clusters.
-    """
-    sources = {
-        (sample.labels.get("job"), sample.labels.get("instance"))
-        for sample in prometheus.query(f"count by (job, instance) ({name})")
-    }
-    found = [each for each in targets if (each.labels.get("job"), each.labels.get("instance")) in sources]
-    return max((_stated(each, view, usual) for each in found), default=0.0)
-
-
-def _stated(target: ScrapeTarget, view: ReadApi, usual: float) -> float:
-    entry = entry_of(target.pool, view)
-    if entry is None:
-        return target.interval
-    return seconds_of(str(entry.get("interval") or "")) or usual
-
-
-def _labels(expression: Expression, prometheus: Prometheus) -> frozenset[str]:
-    return frozenset(label for each in expression.selectors for label in prometheus.labels(each.metric))
-
-
-def _never_pairs(join: Join, prometheus: Prometheus) -> bool:
-    """Tell whether each side of a join has series and no pair has equal labels."""
-    if not prometheus.query(f"count({join.left})") or not prometheus.query(f"count({join.right})"):
-        return False
-    return not prometheus.query(f"count(({join.left}) and {join.matching} ({join.right}))")
