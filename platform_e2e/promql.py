@@ -69,14 +69,12 @@ class Selector:
         matchers: the conditions on labels, without that on the name.
         window: seconds of its range; None for an instant.
         function: what is applied to the range, such as `rate`; empty where nothing is.
-        in_absence: whether its absence is what the expression asks about.
     """
 
     name: str
     matchers: tuple[Matcher, ...]
     window: float | None = None
     function: str = ""
-    in_absence: bool = False
 
     @property
     def metric(self) -> str:
@@ -166,7 +164,7 @@ def parse(text: str) -> Expression:
         tree = ast.parse(text)
     except ValueError as error:
         raise PromQLError(str(error)) from error
-    selectors = dict.fromkeys(_selectors(tree, "", absent=False))
+    selectors = dict.fromkeys(_selectors(tree, ""))
     return Expression(text, tuple(selectors), tuple(_joins(tree)), _labels(tree))
 
 
@@ -187,26 +185,25 @@ def children_of(node: Any) -> Iterator[Any]:
     yield from getattr(node, "args", ())
 
 
-def _selectors(node: Any, function: str, *, absent: bool) -> Iterator[Selector]:
+def _selectors(node: Any, function: str) -> Iterator[Selector]:
     """Yield what is read below a node, with the function that is applied to it."""
     if isinstance(node, ast.MatrixSelector):
-        yield selector_of(node.vector_selector, node.range.total_seconds(), function, absent=absent)
+        yield selector_of(node.vector_selector, node.range.total_seconds(), function)
     elif isinstance(node, ast.VectorSelector):
-        yield selector_of(node, None, "", absent=absent)
+        yield selector_of(node, None, "")
     else:
         name = node.func.name if isinstance(node, ast.Call) else function
         for child in children_of(node):
-            yield from _selectors(child, name, absent=absent or name in _ABSENT)
+            yield from _selectors(child, name)
 
 
-def selector_of(node: Any, window: float | None = None, function: str = "", *, absent: bool = False) -> Selector:
+def selector_of(node: Any, window: float | None = None, function: str = "") -> Selector:
     """Return what a selector of a parsed expression reads.
 
     Args:
         node: an instant selector.
         window: seconds of the range around it; None where there is none.
         function: that is applied to the range.
-        absent: whether its absence is what is asked about.
     """
     found = [
         Matcher(each.name, _OPERATORS[str(each.op).rpartition(".")[2]], each.value) for each in node.matchers.matchers
@@ -214,7 +211,7 @@ def selector_of(node: Any, window: float | None = None, function: str = "", *, a
     named = next((each.value for each in found if each.label == NAME and each.operator == EQUAL), "")
     # Of one that only a pattern names, that stays among the conditions.
     rest = tuple(each for each in found if each.label != NAME or each.operator != EQUAL)
-    return Selector(node.name or named, rest, window, function, absent)
+    return Selector(node.name or named, rest, window, function)
 
 
 def _joins(node: Any) -> Iterator[Join]:
@@ -278,7 +275,7 @@ def _called(node: Any) -> Labels:
     if name in _EMPTY:
         return Labels(frozenset())
     if name in _ABSENT:
-        equal = {m.label for each in _selectors(node, "", absent=True) for m in each.matchers if m.operator == EQUAL}
+        equal = {m.label for each in _selectors(node, "") for m in each.matchers if m.operator == EQUAL}
         return Labels(frozenset(equal))
     arguments = [_labels(each) for each in node.args if not isinstance(each, ast.NumberLiteral | ast.StringLiteral)]
     within = arguments[0] if arguments else Labels(frozenset())

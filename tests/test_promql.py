@@ -12,18 +12,18 @@ from platform_e2e.promql import Labels, PromQLError, parse
     ("text", "selectors"),
     [
         ("vector(1)", []),
-        ('up{job="a"} == 0', [('up{job="a"}', None, "", False)]),
-        ("rate(x_total[5m]) / 3", [("x_total", 300.0, "rate", False)]),
-        ("max_over_time(rate(x[1m])[10m:1m])", [("x", 60.0, "rate", False)]),
-        ('absent(x{a="b"})', [('x{a="b"}', None, "", True)]),
-        ('{__name__=~"a.*", b!="c"}', [('{__name__=~"a.*", b!="c"}', None, "", False)]),
-        ('{__name__="a"}', [("a", None, "", False)]),
-        ("topk(3, x) or on (a) x", [("x", None, "", False)]),
-        ("quantile(scalar(y), x)", [("y", None, "", False), ("x", None, "", False)]),
+        ('up{job="a"} == 0', [('up{job="a"}', None, "")]),
+        ("rate(x_total[5m]) / 3", [("x_total", 300.0, "rate")]),
+        ("max_over_time(rate(x[1m])[10m:1m])", [("x", 60.0, "rate")]),
+        ('absent(x{a="b"})', [('x{a="b"}', None, "")]),
+        ('{__name__=~"a.*", b!="c"}', [('{__name__=~"a.*", b!="c"}', None, "")]),
+        ('{__name__="a"}', [("a", None, "")]),
+        ("topk(3, x) or on (a) x", [("x", None, "")]),
+        ("quantile(scalar(y), x)", [("y", None, ""), ("x", None, "")]),
     ],
 )
-def test_what_an_expression_reads(text: str, selectors: list[tuple[str, float | None, str, bool]]) -> None:
-    found = [(str(each), each.window, each.function, each.in_absence) for each in parse(text).selectors]
+def test_what_an_expression_reads(text: str, selectors: list[tuple[str, float | None, str]]) -> None:
+    found = [(str(each), each.window, each.function) for each in parse(text).selectors]
     assert sorted(found, key=str) == sorted(selectors, key=str)
     assert parse(text).constant == (not selectors)
 
