@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +11,17 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import dashboards
+from platform_e2e.checks.dashboards import grafana
 from platform_e2e.checks.dashboards.panels import Shows
 from platform_e2e.checks.dashboards.variables import values
 from platform_e2e.checks.dashboards.wanted import Sidecar
 from platform_e2e.checks.monitoring.prometheus import PrometheusError, Sample
+from platform_e2e.checks.traffic import Traffic
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.layer.stand_ins import StandIns
-from tests.fakes.recorded_view import RecordedView
+from platform_e2e.toolbox import programs
+from tests.fakes.recorded_view import RecordedView, made
 from tests.fakes.rendered import rendered
 from tests.fakes.series import Stored, stored
 
@@ -87,6 +91,7 @@ def test_a_sound_dashboard_shows_data() -> None:
     assert dashboards.figures(seen) == {
         "panels": 3,
         "panels with data": 3,
+        "data": ["Targets", "Row", "Within"],
         "empty": [],
         "never": [],
         "unknown": [],
@@ -217,8 +222,8 @@ def test_a_legend_names_labels_that_the_query_returns(expr: str, legend: str, to
 @pytest.mark.parametrize(
     ("expr", "told"),
     [
-        ("rate(http_total[5s])", "dashboard-window-short"),
-        ("rate(http_total[10s])", ""),
+        ("rate(http_total[15s])", "dashboard-window-short"),
+        ("rate(http_total[20s])", ""),
         ("rate(http_total[$__interval])", ""),
         ("rate(http_total[$__rate_interval])", ""),
         ("increase(http_total[60d])", "dashboard-window-unkept"),
@@ -234,6 +239,33 @@ def test_a_panel_whose_query_cannot_be_right_is_told(expr: str, told: str) -> No
     types = {"http_total": "counter", "up": "gauge"}
     _, findings, _ = watched(model(panel(expr)), UP, 'http_total{job="x", instance="b"}', types=types)
     assert [each.cause.id for each in findings] == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("expr", "unit", "told"),
+    [
+        ("process_start_time_seconds", "bytes", True),
+        ("sum(process_start_time_seconds)", "mbytes", True),
+        ("max by (job) (resident_bytes) - resident_bytes", "s", True),
+        ("process_start_time_seconds", "dateTimeFromNow", False),
+        ("resident_bytes", "bytes", False),
+        ("resident_bytes", "short", False),
+        ("resident_bytes / 1e9", "s", False),
+        ("count(resident_bytes)", "s", False),
+        ("timestamp(resident_bytes)", "s", False),
+        ("bytes_per_seconds", "bytes", False),
+        ("up", "bytes", False),
+    ],
+)
+def test_what_is_measured_is_shown_in_a_unit_of_its_own(expr: str, unit: str, *, told: bool) -> None:
+    series = [
+        f'{name}{{job="a"}}' for name in ("up", "resident_bytes", "process_start_time_seconds", "bytes_per_seconds")
+    ]
+    _, findings, _ = watched(model(panel(expr, fieldConfig={"defaults": {"unit": unit}})), *series)
+    assert [each.cause.id for each in findings] == (["dashboard-unit"] if told else [])
+    overridden = {"defaults": {"unit": unit}, "overrides": [{"matcher": {}, "properties": []}]}
+    _, findings, _ = watched(model(panel(expr, fieldConfig=overridden)), *series)
+    assert findings == []
 
 
 def test_a_panel_counts_once_however_many_queries_it_has() -> None:
@@ -405,3 +437,80 @@ def test_two_dashboards_with_one_uid_are_told() -> None:
         "has the uid shop, which the dashboard Shop (shop.json of configmap/shop -n shop) has too"
         in found.cause.sentence
     )
+
+
+SEARCH = "/api/search?type=dash-db&limit=5000"
+
+SOURCES = [{"uid": "prometheus", "name": "Prometheus", "isDefault": True}]
+
+
+def in_grafana(board: dict[str, Any], found: list[dict[str, str]], sources: list[dict[str, Any]]) -> list[Finding]:
+    answers = {SEARCH: found, "/api/datasources": sources}
+    return grafana.check(layer(config_map(json.dumps(board))), grafana.observe(answers.__getitem__))
+
+
+@pytest.mark.parametrize(
+    ("uid", "datasource", "told"),
+    [
+        ("shop", {"uid": "prometheus"}, ""),
+        ("shop", "Prometheus", ""),
+        ("shop", "default", ""),
+        ("shop", None, ""),
+        ("shop", {"uid": "-- Mixed --"}, ""),
+        ("shop", {"uid": "other"}, "dashboard-datasource-unknown"),
+        ("other", {"uid": "prometheus"}, "dashboard-not-shown"),
+    ],
+)
+def test_grafana_itself_has_each_dashboard_and_its_datasources(uid: str, datasource: Any, told: str) -> None:
+    findings = in_grafana(model(panel(datasource=datasource)), [{"uid": uid, "title": "Other"}], SOURCES)
+    assert [each.cause.id for each in findings] == ([told] if told else [])
+
+
+def test_a_dashboard_without_a_uid_is_known_by_its_title() -> None:
+    board = model()
+    del board["uid"]
+    assert in_grafana(board, [{"uid": "made-up", "title": "Shop"}], SOURCES) == []
+    assert [each.cause.id for each in in_grafana(board, [], SOURCES)] == ["dashboard-not-shown"]
+
+
+@pytest.mark.parametrize(
+    ("ready", "image", "name"),
+    [
+        ("True", "docker.io/grafana/grafana:12.1.0", "g"),
+        ("False", "grafana/grafana:12.1.0", ""),
+        ("True", "stand-in", ""),
+    ],
+)
+def test_a_grafana_that_runs_is_found(ready: str, image: str, name: str) -> None:
+    status = {
+        "conditions": [{"type": "Ready", "status": ready}],
+        "containerStatuses": [{"name": "sidecar", "image": "x"}, {"name": "grafana", "image": image}],
+    }
+    there = made("v1/Pod", "g", "monitoring", status=status)
+    there["metadata"]["labels"] = dict(grafana.LABELS)
+    assert grafana.pod(RecordedView(there), "monitoring") == name
+
+
+def test_grafana_is_asked_within_its_pod_and_no_password_is_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def run(argv: list[Any], *, timeout: float) -> Any:
+        assert timeout > 0
+        asked.append([str(word) for word in argv])
+        return SimpleNamespace(stdout='{"a": 1}' if argv[-1] == "/api/a" else "nothing")
+
+    monkeypatch.setattr(grafana, "run", run)
+    monkeypatch.setattr(programs, "ensure", lambda *_: SimpleNamespace(path=lambda name: Path("/bin") / name))
+    ask = grafana.inside(Path("/config"), "monitoring", "g")
+    assert ask("/api/a") == {"a": 1}
+    assert asked[0][:6] == ["/bin/kubectl", "--kubeconfig", "/config", "exec", "-n", "monitoring"]
+    assert asked[0][-1] == "/api/a"
+    with pytest.raises(grafana.GrafanaError, match="Grafana does not answer /api/b"):
+        ask("/api/b")
+
+
+def test_traffic_is_said_of_what_stays_empty() -> None:
+    series = ('http_total{code="200"}', 'http_total{code="404"}')
+    seen, _, _ = watched(model(panel('http_total{code="500"}')), *series, types={"http_total": "counter"})
+    told = dashboards.figures(replace(seen, traffic=Traffic(20, 18)))
+    assert told["empty"][0].endswith(", after 18 answers of the layer's applications)")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from platform_e2e.checks.dashboards import grafana
 from platform_e2e.checks.dashboards.check import figures, shared_uids, unknown, watch
 from platform_e2e.checks.dashboards.wanted import WantedDashboard, of_layer
 
-__all__ = ["WantedDashboard", "figures", "of_layer", "shared_uids", "unknown", "watch"]
+__all__ = ["WantedDashboard", "figures", "grafana", "of_layer", "shared_uids", "unknown", "watch"]

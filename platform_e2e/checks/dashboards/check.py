@@ -14,6 +14,7 @@ from platform_e2e.checks.dashboards.wanted import SUFFIX, Sidecar, WantedDashboa
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.monitoring.series import delivered, usual_interval
 from platform_e2e.checks.polling import seen_until_no_findings
+from platform_e2e.checks.traffic import Traffic
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
@@ -39,11 +40,13 @@ class ObservedDashboard:
         panels: each with what it shows.
         unknown: why none can be judged here; empty where they can.
         certain: whether all that delivers series in production does so here.
+        traffic: that was made for the layer's applications before.
     """
 
     panels: list[JudgedPanel] = field(default_factory=list)
     unknown: str = ""
     certain: bool = True
+    traffic: Traffic = field(default_factory=Traffic)
 
     def that_show(self, what: Shows) -> list[JudgedPanel]:
         """Return the panels that show data, nothing, or what is not known."""
@@ -55,7 +58,13 @@ Problem = tuple[str, str, Cause]
 
 
 def watch(
-    wanted: WantedDashboard, layer: Layer, view: ReadApi, prometheus: Prometheus, *, timeout: float
+    wanted: WantedDashboard,
+    layer: Layer,
+    view: ReadApi,
+    prometheus: Prometheus,
+    *,
+    timeout: float,
+    traffic: Traffic = Traffic(),  # noqa: B008  cannot be changed
 ) -> tuple[ObservedDashboard, list[Finding]]:
     """Look at a dashboard until nothing is wrong or waiting no longer helps; return what was seen and found last.
 
@@ -65,6 +74,7 @@ def watch(
         view: of the cluster.
         prometheus: that its queries are asked of.
         timeout: seconds.
+        traffic: that was made for the layer's applications before.
     """
     certain, usual = delivered(layer), usual_interval(layer)
     of_git = [_invalid(wanted)] if wanted.error else [*_provisioned(wanted, layer), *datasources(wanted, layer)]
@@ -72,7 +82,7 @@ def watch(
         lambda: (
             ObservedDashboard(certain=certain)
             if of_git
-            else observe(wanted, Asked(view, prometheus, certain=certain, usual=usual))
+            else replace(observe(wanted, Asked(view, prometheus, certain=certain, usual=usual)), traffic=traffic)
         ),
         lambda seen: [
             Finding(str(wanted.rendered), Promise.DASHBOARDS, expected, observed, layer.located(cause, wanted.rendered))
@@ -126,11 +136,18 @@ def figures(seen: ObservedDashboard) -> dict[str, Any]:
     return {
         "panels": len(seen.panels),
         "panels with data": len(seen.that_show(Shows.DATA)),
+        "data": [panel.title for panel in seen.that_show(Shows.DATA)],
         **{
-            str(shows): [f"{panel.title} ({panel.why})" for panel in seen.that_show(shows)]
+            str(shows): [f"{panel.title} ({_why(panel, seen)})" for panel in seen.that_show(shows)]
             for shows in (Shows.EMPTY, Shows.NEVER, Shows.UNKNOWN)
         },
     }
+
+
+def _why(panel: JudgedPanel, seen: ObservedDashboard) -> str:
+    """Say why a panel is empty, and that nothing came of the traffic that was made."""
+    after = str(seen.traffic) if panel.shows is Shows.EMPTY else ""
+    return f"{panel.why}, {after}" if after else panel.why
 
 
 def unknown(wanted: WantedDashboard, seen: ObservedDashboard) -> NotJudged | None:
@@ -215,7 +232,7 @@ def datasources(wanted: WantedDashboard, layer: Layer) -> Iterator[Problem]:
     """
     known = OWN | GRAFANA | _of_values(layer)
     variables = {str(each.get("name")) for each in wanted.variables if each.get("type") == "datasource"}
-    asked = [(panel, _uid(each)) for panel in wanted.panels for each in panel.datasources]
+    asked = [(panel, datasource_of(each)) for panel in wanted.panels for each in panel.datasources]
     for panel, uid in asked:
         name = uid.strip("${}").partition(":")[0] if uid.startswith("$") else ""
         if uid in known or (name and name in variables) or not panel.queries:
@@ -234,7 +251,8 @@ def datasources(wanted: WantedDashboard, layer: Layer) -> Iterator[Problem]:
         return
 
 
-def _uid(datasource: Any) -> str:
+def datasource_of(datasource: Any) -> str:
+    """Return the uid, or name, of a datasource as a panel writes it; empty for the default."""
     if isinstance(datasource, Mapping):
         return str(datasource.get("uid") or "")
     return str(datasource or "")

@@ -10,16 +10,28 @@ from enum import StrEnum
 from platform_e2e.checks.dashboards.variables import Variables
 from platform_e2e.checks.dashboards.wanted import Panel, Query, WantedDashboard
 from platform_e2e.checks.expressions import FLAWS, USUAL, Flaw, ReadExpression, read
+from platform_e2e.checks.expressions.quantity import BYTES, SECONDS
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError
 from platform_e2e.checks.monitoring.series import for_certain
+from platform_e2e.diagnosis.objects import listed
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.promql import PromQLError, without_variables
 
 GENEROUS = {"__interval": "1h", "__rate_interval": "1h"}
 """In place of windows that Grafana makes long enough itself: only those that are written are judged."""
 
-SCRAPES = 2
-"""Scrapes that a window must have: where one fails a panel has a gap, and no alert is missed."""
+UNITS: Mapping[str, frozenset[str]] = {
+    SECONDS: frozenset(
+        {"ns", "µs", "ms", "s", "m", "h", "d", "dtdurations", "dtdurationms", "clocks", "clockms"}
+        | {"dateTimeAsIso", "dateTimeAsUS", "dateTimeAsLocal", "dateTimeAsSystem", "dateTimeFromNow"}
+    ),
+    BYTES: frozenset(
+        {"bytes", "decbytes", "bits", "decbits", "Bps", "binBps", "bps", "binbps"}
+        | {f"{form}{many}bytes" for many in ("k", "m", "g", "t", "p") for form in ("", "dec")}
+        | {f"{many}{unit}" for many in ("K", "M", "G", "T", "P") for unit in ("Bs", "iBs", "bits", "ibits")}
+    ),
+}
+"""Units of Grafana of what is measured (packages/grafana-data/src/valueFormats/categories.ts)."""
 
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -109,14 +121,16 @@ def _asked(panel: Panel, query: Query, asked: Asked) -> JudgedPanel:
         return JudgedPanel(panel.title, Shows.NEVER, error.problem, flaw)
     try:
         text = without_variables(query.expression, {**known, **GENEROUS})
-        seen = read(text, asked.view, asked.prometheus, certain=asked.certain, usual=asked.usual, scrapes=SCRAPES)
+        seen = read(text, asked.view, asked.prometheus, certain=asked.certain, usual=asked.usual)
     except PromQLError as error:
         why = f"has a query that cannot be read here: {error}"
         return JudgedPanel(panel.title, Shows.UNKNOWN, why)
     # Of what shows data, a part may be there in one place and another in another: `a or b`.
     reads, *others = FLAWS
     judges = others if data else [reads, *others]
-    found = next(filter(None, (judge(seen) for judge in judges)), None) or _legend(query, seen, known)
+    found = (
+        next(filter(None, (judge(seen) for judge in judges)), None) or _legend(query, seen, known) or _unit(panel, seen)
+    )
     if found is not None:
         return JudgedPanel(panel.title, Shows.NEVER, found.sentence, found)
     if data:
@@ -142,3 +156,13 @@ def _legend(query: Query, seen: ReadExpression, known: Mapping[str, str]) -> Fla
             remedy = "keep the label in the query, or leave it out of the legend"
             return Flaw("legend-label", f"{label} among the labels", "it is not", sentence, remedy)
     return None
+
+
+def _unit(panel: Panel, seen: ReadExpression) -> Flaw | None:
+    """Judge whether a panel shows bytes as bytes and seconds as a time."""
+    told = next((quantity for quantity, units in UNITS.items() if panel.unit in units), "")
+    if not told or seen.quantity in {"", told} or seen.expression is None:
+        return None
+    names = listed(sorted({each.name for each in seen.expression.selectors}))
+    sentence = f"shows {names}, which is in {seen.quantity}, in the unit {panel.unit}, which is for {told}"
+    return Flaw("unit", f"a unit of {seen.quantity}", panel.unit, sentence, "correct its query, or its unit")

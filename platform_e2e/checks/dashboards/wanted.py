@@ -71,6 +71,7 @@ class Panel:
         queries: what is not hidden.
         repeat: variables of which it, or its row, is repeated for each value.
         library: whether it is one of Grafana's library, which has its queries.
+        unit: of all that it shows; empty where there is none, or several.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Panel:
     queries: tuple[Query, ...]
     repeat: tuple[str, ...] = ()
     library: bool = False
+    unit: str = ""
 
     @property
     def datasources(self) -> tuple[Any, ...]:
@@ -194,7 +196,9 @@ def _panel(panel: Mapping[str, Any], repeated: str) -> Panel:
     title = str(panel.get("title") or f"number {panel.get('id', '?')}")
     repeats = tuple(dict.fromkeys(filter(None, (str(panel.get("repeat") or ""), repeated))))
     library = bool(panel.get("libraryPanel")) and not panel.get("targets")
-    return Panel(title, own, tuple(queries), repeats, library)
+    several = mappings(at(panel, "fieldConfig", "overrides")) or mappings(panel.get("transformations"))
+    unit = "" if several else str(at(panel, "fieldConfig", "defaults", "unit") or "")
+    return Panel(title, own, tuple(queries), repeats, library, unit)
 
 
 def _annotations(model: Mapping[str, Any]) -> Iterator[Panel]:

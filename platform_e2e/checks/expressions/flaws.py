@@ -10,10 +10,8 @@ from platform_e2e.checks.expressions.read import CLUSTER, DELTAS, RATES, ReadExp
 from platform_e2e.checks.monitoring.series import for_certain
 from platform_e2e.diagnosis.objects import listed
 
-LEAST = 2
-"""Scrapes without which a window has nothing to compare."""
-
-FAILS = "one scrape that fails leaves nothing to compare"
+SCRAPES = 4
+"""Scrapes that a window of a rate must have at least: with two in it, one that fails leaves none (Grafana's $__rate_interval)."""
 
 NEAR = 0.8
 """How alike two names are of which one is a slip: one letter of five."""
@@ -98,15 +96,15 @@ def windows(seen: ReadExpression) -> Flaw | None:
         interval, window = seen.intervals.get(each.name, 0.0), each.window
         if window is None:
             continue
-        if each.function in SEVERAL and window < seen.scrapes * interval:
+        if each.function in SEVERAL and window < SCRAPES * interval:
             sentence = (
                 f"takes {each.function} of {each.name} over {window:g} s, and it is scraped every {interval:g} s: "
-                + (FAILS if seen.scrapes > LEAST else "there is nothing to compare")
+                "one scrape that fails leaves nothing to compare"
             )
-            remedy = f"take a window of at least {seen.scrapes * interval:g} s"
+            remedy = f"take a window of at least {SCRAPES * interval:g} s"
             return Flaw(
                 "window-short",
-                f"a window of {seen.scrapes} scrapes",
+                f"a window of {SCRAPES} scrapes",
                 f"one of {window / interval:.2g}",
                 sentence,
                 remedy,

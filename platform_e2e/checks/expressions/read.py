@@ -12,6 +12,7 @@ from platform_e2e.checks.expressions.conditions import without
 from platform_e2e.checks.expressions.delivered import Delivered
 from platform_e2e.checks.expressions.joins import Ambiguous, ambiguous
 from platform_e2e.checks.expressions.named import Named, made, named
+from platform_e2e.checks.expressions.quantity import quantity
 from platform_e2e.checks.monitoring.prometheus import Prometheus, PrometheusError, ScrapeTarget
 from platform_e2e.checks.monitoring.series import ALERTS, USUAL, Missing, missing
 from platform_e2e.diagnosis.explain.monitors import entry_of
@@ -21,9 +22,6 @@ from platform_e2e.promql import Expression, Join, parse
 
 CLUSTER = "cluster"
 """A label that a Prometheus of several clusters has, and one of a single cluster does not (kubernetes-mixin, clusterLabel)."""
-
-SCRAPES = 4
-"""Scrapes that a window of a rate must have at least: with two in it, one that fails leaves none (Grafana's $__rate_interval)."""
 
 RATES = frozenset({"rate", "irate", "increase"})
 """Functions of a counter (docs/querying/functions.md)."""
@@ -51,7 +49,7 @@ class ReadExpression:
         error: of Prometheus, when every condition of it is met; empty where there is none.
         kept: seconds for which Prometheus keeps samples; 0 where it does not say.
         transient: whether it reads alerts, which have series only while they are pending or fire.
-        scrapes: that a window must have at least.
+        quantity: what it measures, `seconds` or `bytes`; empty where its metrics do not say.
     """
 
     expression: Expression | None = None
@@ -68,7 +66,7 @@ class ReadExpression:
     error: str = ""
     kept: float = 0.0
     transient: bool = False
-    scrapes: int = SCRAPES
+    quantity: str = ""
 
     def returns(self, label: str) -> bool:
         """Tell whether the result may have a label.
@@ -92,7 +90,6 @@ def read(
     *,
     certain: bool = True,
     usual: float = USUAL,
-    scrapes: int = SCRAPES,
 ) -> ReadExpression:
     """Return what Prometheus knows of an expression.
 
@@ -103,7 +100,6 @@ def read(
         alerts: names of all alerts.
         certain: whether all that delivers series in production does so here.
         usual: seconds between two scrapes of what says no interval itself.
-        scrapes: that a window must have at least.
 
     Raises:
         PromQLError: it cannot be parsed.
@@ -128,7 +124,7 @@ def read(
         error=error,
         kept=prometheus.retention() if ranged else 0.0,
         transient=any(each.name in ALERTS for each in expression.selectors),
-        scrapes=scrapes,
+        quantity=quantity(tree),
     )
 
 

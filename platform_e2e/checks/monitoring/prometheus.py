@@ -334,7 +334,7 @@ class Prometheus:
         now = self.now().timestamp()
         window = {"start": f"{now - HELD_SECONDS:.3f}", "end": f"{now:.3f}", "step": str(HELD_STEP)}
         found = self._data("/api/v1/query_range", query=expression, **window)["result"]
-        return max((_unbroken([float(at) for at, _ in each["values"]], now) for each in found), default=0.0)
+        return max((_unbroken([float(point[0]) for point in each["values"]], now) for each in found), default=0.0)
 
     def now(self) -> datetime:
         """Return the time by Prometheus' own clock, the one that it stamps scrapes with."""
@@ -367,8 +367,8 @@ def dropped_of(pool: str, labels: Mapping[str, str]) -> DroppedTarget:
 def _unbroken(times: Sequence[float], now: float) -> float:
     """Return for how many seconds up to now the points of a series follow each other."""
     steps = 0
-    for number, at in enumerate(reversed(times)):
-        if now - at > HELD_STEP * number + HELD_STEP / 2:
+    for number, moment_of in enumerate(reversed(times)):
+        if now - moment_of > HELD_STEP * number + HELD_STEP / 2:
             break
         steps = number
     return float(HELD_STEP * steps)
