@@ -19,7 +19,7 @@ from platform_e2e.checks.dashboards.wanted import read as read_dashboard
 from platform_e2e.checks.rules.wanted import WantedRule
 
 SEED = "16"
-"""Of the mutants that are told in docs/assurance.md."""
+"""Of the mutants that are told in docs/rules-and-panels.md."""
 
 MUTANTS = 200
 

@@ -60,6 +60,9 @@ class Verdict:
 class Checks:
     """The checks of rules and dashboards.
 
+    Attributes:
+        prometheus: that they ask.
+
     Args:
         client: of the cluster, which also answers for objects.
         namespace: of Prometheus.
@@ -80,7 +83,7 @@ class Checks:
             # What is asked of each mutant again is asked once: all of them are judged by one moment.
             return answer(path, frozenset(parameters.items()))
 
-        self._prometheus = Prometheus(get)
+        self.prometheus = Prometheus(get)
 
     def judge(self, subject: Subject) -> Verdict:
         """Return what the checks say of a rule or a panel.
@@ -90,14 +93,14 @@ class Checks:
         """
         if subject.rule is not None:
             usual = usual_interval(self._layer)
-            seen = unloaded(subject.rule, self._view, self._prometheus, self._alerts, usual=usual)
+            seen = unloaded(subject.rule, self._view, self.prometheus, self._alerts, usual=usual)
             broken = rules.broken(subject.rule, seen)
             open_ = None if broken else rules.unknown(subject.rule, seen)
             lacks = bool(seen.read.missing)
         else:
             board = subject.dashboard
             assert board is not None
-            asked = Asked(self._view, self._prometheus, usual=usual_interval(self._layer))
+            asked = Asked(self._view, self.prometheus, usual=usual_interval(self._layer))
             shown = dashboards.observe(board, asked)
             found = [*dashboards.datasources(board, self._layer), *dashboards.problems(board, shown)]
             broken = found[0] if found else None
@@ -126,4 +129,4 @@ def promtool(program: Path, subject: Subject, scratch: Path) -> str:
     file = scratch / "rules.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "mutant", "rules": entries}]}), encoding="utf-8")
     done = shell.run([program, "check", "rules", file], timeout=PROMTOOL_SECONDS, ok=range(256))
-    return (done.stderr + done.stdout).strip().splitlines()[-1] if done.returncode else ""
+    return (done.stderr + done.stdout).strip().splitlines()[-1].strip() if done.returncode else ""

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import yaml
+from rich.console import Console
 
-from benchmarks.mutants import chosen, sources
+from benchmarks import promql
+from benchmarks.mutants import chosen, judge, sources
+from benchmarks.mutants.judge import Verdict
 from benchmarks.mutants.operators import Known, of_expression
+from benchmarks.promql import Outcome
+from platform_e2e import shell
 
 EXPRESSION = (
     'sum by (job) (rate(a_total{code="500"}[5m])) / on (job, pod) group_left (node) '
@@ -85,3 +94,48 @@ def test_the_choice_is_the_seeds_and_takes_each_operator_and_source_in_turn(tmp_
     legend = next(each.changed.dashboard for each in panels if each.operator == "template")
     assert legend is not None
     assert [each.expression for each in legend.panels[0].queries] == ["sum by (job) (ups)"]
+
+
+def test_promtool_is_given_a_panels_queries_as_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board: dict[str, Any] = {**BOARD, "templating": {"list": [{"name": "pod", "type": "query"}]}}
+    board["panels"] = [{"title": "Up", "targets": [{"expr": 'rate(ups_total{pod="$pod"}[$__rate_interval])'}]}]
+    (tmp_path / "board.json").write_text(json.dumps(board))
+    (subject,) = chosen.subjects(sources.of_files("mine", tmp_path))
+
+    def run(argv: list[Any], **_: Any) -> Any:
+        (group,) = yaml.safe_load(argv[-1].read_text())["groups"]
+        assert group["rules"] == [{"record": "panel:query0", "expr": 'rate(ups_total{pod="x"}[2m])'}]
+        return SimpleNamespace(returncode=1, stderr="", stdout="Checking\n  FAILED: no\n")
+
+    monkeypatch.setattr(shell, "run", run)
+    assert judge.promtool(Path("promtool"), subject, tmp_path) == "FAILED: no"
+
+
+def test_a_survivor_is_printed_and_what_a_kept_case_kills_is_none() -> None:
+    known = Known.of([EXPRESSION])
+    rule = sources.of_objects(
+        "mine",
+        [
+            {
+                "apiVersion": "monitoring.coreos.com/v1",
+                "kind": "PrometheusRule",
+                "metadata": {"name": "r", "namespace": "n"},
+                "spec": RULES,
+            }
+        ],
+        "r.yaml",
+    )
+    first, second, third, *_ = (each for sub in chosen.subjects(rule) for each in chosen.mutants(sub, known, "1"))
+    outcomes = [
+        Outcome(first, Verdict("rule-metric-missing", "reads"), ""),
+        Outcome(second, Verdict(), "", "no alert"),
+        Outcome(third, Verdict(unknown="may come"), ""),
+    ]
+    assert [each.killed for each in outcomes] == [True, True, False]
+    console = Console(record=True, width=200, file=io.StringIO())
+    promql._report(console, outcomes, have_promtool=False)
+    text = console.export_text()
+    assert text.count("SURVIVES") == 1
+    assert f"SURVIVES {third.operator}, {third.variant}: mine Slow" in text
+    assert "not known: may come" in text
+    assert outcomes[1].as_json()["kept case"] == "no alert"
