@@ -30,7 +30,7 @@ from benchmarks.mutants.judge import Checks, Verdict, promtool
 from benchmarks.mutants.operators import OPERATORS
 from benchmarks.mutants.sources import Source
 from platform_e2e import layer as layers
-from platform_e2e import paths, shell
+from platform_e2e import paths
 from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.cluster import manage
 from platform_e2e.commands.arguments import Parser
@@ -41,6 +41,7 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.layer import Layer
 from platform_e2e.timeline import Timeline
 from platform_e2e.toolbox import layer_renderer, programs
+from platform_e2e.toolbox import promtool as promtools
 
 LEAST_KILLED = 0.9
 """What is promised of the mutants."""
@@ -57,7 +58,7 @@ class Outcome:
     Attributes:
         mutant: which.
         verdict: of the checks.
-        refused: what promtool says against it; empty where it takes it, or is not there.
+        refused: what promtool says against it; empty where it takes it.
         failed: why a kept case of the sound alert does not hold for it; empty where each does, or there is none.
     """
 
@@ -106,7 +107,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cases", action="store_true", help="also run kept cases of the sound alerts, derived here")
     parser.add_argument("--mutants", type=int, default=chosen.MUTANTS, metavar="N", help="how many; 200")
     parser.add_argument("--seed", default=chosen.SEED, metavar="TEXT", help="of their choice; 16")
-    parser.add_argument("--promtool", type=Path, metavar="PROGRAM", help="the one on PATH by default")
+    parser.add_argument("--promtool", type=Path, metavar="PROGRAM", help="the one that is pinned by default")
     return parser.parse_args(argv)
 
 
@@ -135,15 +136,15 @@ def measure(options: argparse.Namespace, console: Console) -> int:
     eligible = [subject for subject, verdict in seen if verdict.sound]
     found = [mutant for subject in eligible for mutant in chosen.mutants(subject, names, options.seed)]
     taken = chosen.choose(found, options.seed, options.mutants)
-    program = options.promtool or shell.which("promtool")
+    program = options.promtool or programs.ensure(Timeline(None), (promtools.NAME,)).path(promtools.NAME)
     with tempfile.TemporaryDirectory(prefix="platform-e2e-promql-") as scratch:
-        refused = [promtool(program, each.changed, Path(scratch)) if program else "" for each in taken]
+        refused = [promtool(program, each.changed, Path(scratch)) for each in taken]
     failed = _failed(taken, every, checks.prometheus) if options.cases else {}
     outcomes = [
         Outcome(mutant, checks.judge(mutant.changed), why, failed.get(mutant.id, ""))
         for mutant, why in zip(taken, refused, strict=True)
     ]
-    _report(console, outcomes, have_promtool=bool(program))
+    _report(console, outcomes)
     _write(options, outcomes, seen)
     killed = sum(each.killed for each in outcomes)
     own = any(subject.source == every[0].name for subject, _ in found_unchanged)
@@ -198,7 +199,7 @@ def _tell(console: Console, name: str, judged: Judged) -> None:
         console.print(f"{name}: {sound} of {len(mine)} {kind} are sound here{f'; {why}' if why else ''}")
 
 
-def _report(console: Console, outcomes: Sequence[Outcome], *, have_promtool: bool) -> None:
+def _report(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print how many of each operator are killed, by what, and each that survives."""
     table = Table(pad_edge=False, show_edge=False)
     for name in (
@@ -220,7 +221,7 @@ def _report(console: Console, outcomes: Sequence[Outcome], *, have_promtool: boo
             str(sum(causes.values())),
             str(sum(each.killed for each in mine)),
             str(sum(bool(each.verdict.unknown) for each in mine)),
-            str(sum(bool(each.refused) for each in mine)) if have_promtool else "not here",
+            str(sum(bool(each.refused) for each in mine)),
             ", ".join(f"{count} {cause}" for cause, count in causes.most_common()) if operator != "all" else "",
         )
     console.print(table)

@@ -133,7 +133,7 @@ def test_a_survivor_is_printed_and_what_a_kept_case_kills_is_none() -> None:
     ]
     assert [each.killed for each in outcomes] == [True, True, False]
     console = Console(record=True, width=200, file=io.StringIO())
-    promql._report(console, outcomes, have_promtool=False)
+    promql._report(console, outcomes)
     text = console.export_text()
     assert text.count("SURVIVES") == 1
     assert f"SURVIVES {third.operator}, {third.variant}: mine Slow" in text
