@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from platform_e2e.testing import Platform
-from platform_e2e.testing.checks import Prometheus, Run, alerts, faults, layer_of
+from platform_e2e.testing.checks import Prometheus, Run, alerts, faults, layer_of, rules
 
 OUTCOMES = pytest.StashKey[list[faults.Outcome]]()
 
@@ -37,21 +37,29 @@ def course(
     prometheus: Prometheus,
     declared: Sequence[faults.Fault],
     platform_e2e_run: Run,
-    pytestconfig: pytest.Config,
+    request: pytest.FixtureRequest,
 ) -> Iterator[faults.Course]:
-    """Begin with the faults, and undo what is left of them at the end, whatever the end is."""
+    """Begin with the faults of the alerts that are asked for, and undo what is left of them at the end, whatever the end is."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.fail("the faults of all alerts are made by one process, which makes several at once: leave out -n")
-    course = faults.Course.of(platform.layer, platform.kube, prometheus, declared)
+    asked = {alert.alert for item in request.session.items if (alert := _alert_of(item)) is not None}
+    chosen = [fault for fault in declared if fault.alert in asked]
+    course = faults.Course.of(platform.layer, platform.kube, prometheus, chosen)
     try:
         course.begin()
         yield course
     finally:
         course.end()
-        found = pytestconfig.stash[OUTCOMES] = list(course.outcomes.values())
+        found = request.config.stash[OUTCOMES] = list(course.outcomes.values())
         Path(platform_e2e_run.directory, FILE).write_text(
             json.dumps([each.as_json() for each in found], indent=1), encoding="utf-8"
         )
+
+
+def _alert_of(item: pytest.Item) -> rules.WantedRule | None:
+    """Return the alert that a test is about; None where it is about none."""
+    found: rules.WantedRule | None = getattr(item, "callspec", None) and item.callspec.params.get("alert")  # type: ignore[attr-defined]
+    return found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from platform_e2e.checks.alerts import delivery, notifications, of_layer, routing
@@ -39,6 +39,9 @@ MISSED_SECONDS = 120.0
 
 BACK_SECONDS = 180.0
 """For an alert to be over after the repair: pods start again, one scrape, one evaluation, one notification."""
+
+EARLIER_SECONDS = 15.0
+"""How long before it is seen that an alert fires its notification may have come: a look, and the answers that it waits for."""
 
 LOOKED_SECONDS = 1.0
 """How old what was seen may be: all faults look at the same answers."""
@@ -158,9 +161,10 @@ class Course:
         deeds = Deeds(wanted.fault, self._kube, self._prometheus)
         try:
             outcome.cause = life.until_received(deeds)
+            repaired = life.repair()
         finally:
             deeds.undo()
-        outcome.cause = outcome.cause or life.until_cleared()
+        outcome.cause = outcome.cause or life.until_cleared(repaired)
 
     def seen(self, look: Callable[[], Verdict], *, timeout: float, what: str) -> Any:
         """Poll until a verdict is met.
@@ -218,6 +222,9 @@ class _Life:
             if cause is not None:
                 return cause
             self._outcome.seconds[state] = clock(state)
+        if self._wanted.lasts > EARLIER_SECONDS:
+            # What another fault has set off just before this one is no notification of it.
+            self._since(EARLIER_SECONDS)
         got = self._notified(FIRING, delivery.SEND_SECONDS)
         if got is None:
             return delivery.undelivered(self._expected, self._course.kube, FIRING, delivery.SEND_SECONDS)
@@ -225,12 +232,18 @@ class _Life:
         self._keep(got)
         return delivery.misdelivered(self._expected, got)
 
-    def until_cleared(self) -> Cause | None:
-        """Wait until the end of the alert is received, or it is received again; return why it is not."""
-        clock = Stopwatch()
+    def repair(self) -> Stopwatch:
+        """Note that the fault is about to be undone, and return what measures the seconds from then on."""
+        self._since(0.0)
+        return Stopwatch()
+
+    def until_cleared(self, clock: Stopwatch) -> Cause | None:
+        """Wait until the end of the alert is received, or it is received again; return why it is not.
+
+        Args:
+            clock: since the repair.
+        """
         status = FIRING if self._wanted.fault.interrupts else RESOLVED
-        if self._wanted.fault.interrupts:
-            self._since_now()
         got = self._notified(status, BACK_SECONDS)
         if got is None:
             return self._unended() or delivery.undelivered(self._expected, self._course.kube, status, BACK_SECONDS)
@@ -258,11 +271,15 @@ class _Life:
             if each.alert == fault.alert and _has(each.labels, fault.labels)
         }
 
-    def _since_now(self) -> None:
-        old = self._expected
-        self._expected = Expected(old.alert, old.receivers, old.labels, old.annotations, self._course.now())
+    def _since(self, seconds: float) -> None:
+        """Let only what was received since so many seconds ago count."""
+        since = self._course.now() - timedelta(seconds=seconds)
+        self._expected = replace(self._expected, since=since)
 
     def _keep(self, got: Notification) -> None:
+        if not self._wanted.fault.interrupts:
+            # Its end is that of the same alert.
+            self._expected = replace(self._expected, labels=got.labels)
         self._outcome.receiver = got.receiver
         self._outcome.labels, self._outcome.annotations = got.labels, got.annotations
 

@@ -58,7 +58,7 @@ class Outcome:
         }
 
 
-def table(outcomes: Sequence[Outcome], *, width: int = 140, colour: bool = False) -> str:
+def table(outcomes: Sequence[Outcome], *, width: int = 152, colour: bool = False) -> str:
     """Return the table of all faults, in the order in which they were made.
 
     Args:
