@@ -38,6 +38,7 @@ def test_alert_reaches_a_receiver(
     promises.report(alerts.routing.check(alert, seen, layer), figures={"receivers": ", ".join(seen.receivers)})
 
 
+@pytest.mark.promise("monitoring")
 @pytest.mark.judges_all
 @pytest.mark.scenario("M12")
 def test_alertmanager_has_loaded_its_configuration(platform: Platform, kube: Kube, promises: Promises) -> None:

@@ -232,7 +232,7 @@ CAUSES: dict[str, CauseProperties] = {
     "fault-not-finished": CauseProperties(_ALERTS),
     "fault-left": CauseProperties(_ALERTS),
     "inhibition-label-unknown": CauseProperties(_ALERTS, GIT),
-    "alertmanager-config-not-loaded": CauseProperties(_ALERTS, STUCK),
+    "alertmanager-config-not-loaded": CauseProperties(_MONITORING, STUCK),
     "alert-never-fires": CauseProperties(_ALERTS, GIT),
     "alert-for-unreachable": CauseProperties(_ALERTS, GIT),
     "alert-text-fails": CauseProperties(_ALERTS, GIT),

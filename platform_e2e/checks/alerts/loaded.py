@@ -33,7 +33,7 @@ def check(layer: Layer, reader: Reader) -> list[Finding]:
     return [
         Finding(
             _named(each),
-            Promise.ALERTS,
+            Promise.MONITORING,
             "it has loaded its configuration",
             "it goes on with an older one",
             Cause("alertmanager-config-not-loaded", sentence, f"correct it in {_where(layer)}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from platform_e2e.diagnosis.explain import (
+    alertmanagers,
     applications,
     controller_messages,
     discovery_rights,
@@ -21,6 +22,7 @@ from platform_e2e.diagnosis.explain.controller_messages import unexplained_of
 from platform_e2e.diagnosis.registry import explain
 
 __all__ = [
+    "alertmanagers",
     "applications",
     "controller_messages",
     "discovery_rights",
