@@ -40,7 +40,8 @@ def test_alert_that_took_the_whole_way_has_every_step() -> None:
     found = row(
         result(alerts.RULE, promise="rules"),
         result(alerts.ROUTED, figures={"receivers": "on-call"}),
-        result("test_alert_fires_in_its_case"),
+        result(alerts.DERIVED),
+        result("test_kept_case_holds", case="shop/kept.yaml"),
         result(alerts.REAL, figures={**figures, "receiver": "on-call"}),
     )
     assert found == {

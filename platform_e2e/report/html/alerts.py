@@ -11,12 +11,13 @@ from platform_e2e.report.console import duration
 from platform_e2e.runs.run_json import SavedRun
 from platform_e2e.runs.verdict import BAD, Outcome, Result
 
-RULE, ROUTED, REAL = (
+RULE, DERIVED, ROUTED, REAL = (
     "test_rule_reads_what_there_is",
+    "test_alert_fires_and_stays_silent",
     "test_alert_reaches_a_receiver",
     "test_alert_fires_is_received_and_is_over",
 )
-"""The tests of single alerts whose column is not that of the synthetic cases (e2e/, alerts/)."""
+"""The tests of single alerts (e2e/, alerts/)."""
 
 STEPS = ("pending", "firing", "missed", "received", "cleared")
 """Seconds that the tests with real faults measure (`platform_e2e.faults`)."""
@@ -36,9 +37,8 @@ def rows(run: SavedRun) -> list[dict[str, Any]]:
     found: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in run.verdict.tests:
         name, case = _split(result.test)
-        if case and result.promise in {Promise.ALERTS, Promise.RULES}:
-            kind = name if name in {RULE, ROUTED, REAL} else "synthetic"
-            found[case][kind].append(result)
+        if case and name in {RULE, DERIVED, ROUTED, REAL} and result.promise in {Promise.ALERTS, Promise.RULES}:
+            found[case][name].append(result)
     # A rule that records a series has a test, too; of an alert there is one of another promise.
     alerts = {case: kinds for case, kinds in found.items() if kinds.keys() - {RULE}}
     return [_row(case, kinds) for case, kinds in sorted(alerts.items(), key=lambda each: _alert(each[0]))]
@@ -52,7 +52,7 @@ def _row(case: str, kinds: Mapping[str, Sequence[Result]]) -> dict[str, Any]:
         "where": case,
         "parsed": parsed,
         "series": series,
-        "synthetic": _together(kinds.get("synthetic", ())),
+        "synthetic": _together(kinds.get(DERIVED, ())),
         "real": _together(real),
         "receiver": str(figures.get("receiver") or figures.get("receivers") or ""),
         "steps": [(step, _took(figures.get(f"{step}_seconds"))) for step in STEPS],
