@@ -119,3 +119,25 @@ def test_a_replica_that_is_not_ready_is_not_asked() -> None:
     )
     assert len(Operated(client, "monitoring").of([STACK]).targets()) == 1
     assert client.asked == ["pods/monitoring/prometheus-stack-0"]
+
+
+def test_beside_a_teams_own_in_one_namespace_that_of_the_release_is_asked() -> None:
+    helm = {"annotations": {"meta.helm.sh/release-name": "stack"}}
+    stack = made("monitoring.coreos.com/v1/Prometheus", "stack", "monitoring", metadata=helm)
+    team = made("monitoring.coreos.com/v1/Prometheus", "team", "monitoring")
+    service = made("v1/Service", "stack-prometheus", "monitoring", spec={"selector": {NAME_LABEL: "stack"}})
+
+    def asked(*objects: Object) -> str:
+        client = Client(*objects, x=[target("a")])
+        client.proxy = lambda namespace, service, *_args, **_kw: (  # type: ignore[method-assign]
+            client.asked.append(f"{namespace}/{service}") or answer({"activeTargets": []})
+        )
+        Operated(client, "monitoring").targets()
+        return client.asked[0]
+
+    assert asked(stack, team, service) == "monitoring/stack-prometheus"
+    assert asked(stack, service) == "monitoring/prometheus-operated"
+    assert asked(stack, team) == "monitoring/prometheus-operated", "no Service leads to it alone"
+    assert asked(team, made("monitoring.coreos.com/v1/Prometheus", "other", "monitoring"), service) == (
+        "monitoring/prometheus-operated"
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar
 
 from platform_e2e.checks.monitoring.prometheus import (
@@ -19,7 +19,8 @@ from platform_e2e.checks.monitoring.prometheus import (
     Sample,
     ScrapeTarget,
 )
-from platform_e2e.diagnosis.objects import condition, labels_of
+from platform_e2e.diagnosis.explain.monitors import PROMETHEUS_KIND
+from platform_e2e.diagnosis.objects import annotations_of, at, condition, labels_of
 from platform_e2e.kube.objects import Object, key
 
 OPERATED = "prometheus-operated"
@@ -29,6 +30,9 @@ PORT = 9090
 
 NAME_LABEL = "operator.prometheus.io/name"
 """On a pod: the Prometheus object that it is one of (prometheus-operator 0.88.0, pkg/prometheus/common.go)."""
+
+HELM = "meta.helm.sh/release-name"
+"""Annotation that Helm puts on what it installs (helm 3, pkg/action/validate.go)."""
 
 WORST = ("down", "unknown", "up")
 """A target's health, the worst first."""
@@ -69,9 +73,20 @@ class Operated(Prometheus):
     """
 
     def __init__(self, client: Asks, namespace: str) -> None:
-        super().__init__(lambda path, parameters: client.proxy(namespace, OPERATED, PORT, path, parameters))
+        super().__init__(lambda path, parameters: client.proxy(namespace, self._service, PORT, path, parameters))
         self._client = client
         self._namespace = namespace
+
+    @cached_property
+    def _service(self) -> str:
+        """Return the Service to ask: beside a team's own Prometheus in the namespace that of the release's."""
+        stacks = self._client.list(PROMETHEUS_KIND, self._namespace)
+        of_helm = [key(each)[1] for each in stacks if HELM in annotations_of(each)]
+        if len(stacks) <= 1 or len(of_helm) != 1:
+            return OPERATED
+        services = self._client.list("v1/Service", self._namespace)
+        chosen = (key(each)[1] for each in services if at(each, "spec", "selector", NAME_LABEL) == of_helm[0])
+        return next(chosen, OPERATED)
 
     def of(self, takers: Sequence[Object]) -> Prometheus:
         """Return those that Prometheus objects stand for, asked pod by pod where the Service leads to more than one.
