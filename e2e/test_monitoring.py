@@ -15,6 +15,7 @@ from platform_e2e.testing.checks import (
     MetricsService,
     Prometheus,
     argocd_info,
+    broken_scrapes,
     configuration,
     inventory,
     loadbalancer,
@@ -59,7 +60,7 @@ def test_service_monitor_is_scraped(
 ) -> None:
     """It is selected, every target that replicas or nodes say is up, scraped just now, and delivers what is declared."""
     seen, findings = monitoring.watch(wanted_monitor, kube, prometheus, timeout=prerequisites.at_most(SCRAPED_SECONDS))
-    require(prerequisites.unmade(findings))
+    require(prerequisites.unmade(findings) or broken_scrapes.unloaded(findings, kube, prometheus))
     unproven = monitoring.unknown(wanted_monitor, seen)
     promises.report(own(findings, prerequisites), monitoring.figures(seen), unproven)
 
@@ -136,6 +137,7 @@ def test_metrics_say_what_applications_say(
 
     findings = until_no_findings(look, timeout=SCRAPED_SECONDS, what="metrics say what Applications say")
     require(unsynced.holding(findings, None, platform.layer, platform.lacking(), kube))
+    require(broken_scrapes.unloaded(findings, kube, prometheus))
     promises.report(own(findings), figures=argocd_info.figures(seen[0]))
 
 
@@ -151,6 +153,7 @@ def test_parts_of_the_foundations_deliver_metrics(
         what="the parts of the foundations are scraped",
     )
     require(unsynced.holding(findings, None, platform.layer, platform.lacking(), kube))
+    require(broken_scrapes.unloaded(findings, kube, prometheus))
     promises.report(own(findings))
 
 

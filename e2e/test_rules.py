@@ -39,6 +39,7 @@ def test_rule_reads_what_there_is(
     timeout = prerequisites.at_most(EVALUATED_SECONDS)
     seen, findings = rules.watch(rule, platform.layer, prerequisites.kube, prometheus, timeout=timeout)
     require(prerequisites.unmade(findings))
+    require(broken_scrapes.unloaded(findings, prerequisites.kube, prometheus))
     require(broken_scrapes.behind(findings, platform.layer, prerequisites.kube, prometheus))
     if any(finding.cause.id == "alert-firing" for finding in findings):
         # It may well tell of what is broken.

@@ -44,6 +44,7 @@ class Scraping(Prometheus):
         super().__init__(lambda _path, _parameters: b"")
         self.known, self.left, self.samples = list(targets), list(dropped), list(samples)
         self.loading = loading or Loading(True, NOW)
+        self.jobs = {POOL, "serviceMonitor/chat-dev/again/0"}
 
     def targets(self) -> list[ScrapeTarget]:
         return self.known
@@ -54,6 +55,9 @@ class Scraping(Prometheus):
     def query(self, expression: str) -> list[Sample]:
         assert expression
         return self.samples
+
+    def scrape_jobs(self) -> set[str]:
+        return self.jobs
 
     def loadings(self) -> list[Loading]:
         return [self.loading]
@@ -173,6 +177,28 @@ def test_what_one_shard_drops_and_another_takes_is_not_dropped() -> None:
 def test_what_the_operator_leaves_out_and_does_not_name_is_told(number: float, told: list[str]) -> None:
     asked = Scraping(samples=[Sample({"resource": "PrometheusRule"}, number), Sample({"resource": "Unknown"}, 1.0)])
     assert causes(RecordedView(prometheus()), asked) == told
+
+
+def _scrape_config(kind: str = "v1alpha1/ScrapeConfig") -> Object:
+    return made(f"monitoring.coreos.com/{kind}", "database", "monitoring", RELEASE, spec={"staticConfigs": []})
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool"),
+    [("v1alpha1/ScrapeConfig", "scrapeConfig/monitoring/database"), ("v1/Probe", "probe/monitoring/database")],
+)
+def test_what_is_taken_must_be_in_the_configuration_that_is_loaded(kind: str, pool: str) -> None:
+    asked = Scraping()
+    view = RecordedView(prometheus(scrapeConfigSelector={}, probeSelector={}), _scrape_config(kind))
+    (finding,) = inventory.all_of(view, asked, set())
+    assert (finding.cause.id, finding.expected) == ("monitor-not-loaded", f"{pool} is loaded")
+    asked.jobs.add(pool)
+    assert causes(view, asked) == []
+    # What cannot be loaded at all is one fault.
+    asked.jobs.clear()
+    asked.loading = Loading(False, NOW)
+    (finding,) = inventory.all_of(RecordedView(*view.objects, monitor(), service()), asked, set())
+    assert (finding.object, finding.cause.id) == ("prometheus/stack -n monitoring", "prometheus-config-not-loaded")
 
 
 def _rejected(kind: str, **spec: Any) -> tuple[RecordedView, Object]:

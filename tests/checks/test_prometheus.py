@@ -60,8 +60,9 @@ def test_how_the_configuration_was_loaded() -> None:
 
 
 def test_the_labels_of_a_series_count_without_its_name() -> None:
-    data = [{"__name__": "up", "job": "a"}, {"__name__": "up", "job": "a", "pod": "b"}, {"__name__": "x"}]
-    asked = answering(data, path="/api/v1/series", parameters={"match[]": '{job="a"}'})
+    series = [{"__name__": "up", "job": "a"}, {"__name__": "up", "job": "a", "pod": "b"}, {"__name__": "x"}]
+    result = {"resultType": "vector", "result": [{"metric": labels, "value": [0, "1"]} for labels in series]}
+    asked = answering(result, path="/api/v1/query", parameters={"query": '{job="a"}'})
     assert asked.label_counts('{job="a"}') == {"up": 2, "x": 0}
 
 

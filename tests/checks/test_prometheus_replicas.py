@@ -58,6 +58,16 @@ class Client:
         return answer({"resultType": "vector", "result": samples})
 
 
+class AnyService(Client):
+    """Answer whatever Service is asked."""
+
+    def proxy(
+        self, namespace: str, service: str, port: str | int, path: str, params: Mapping[str, str] | None = None, *, of: str = "services"
+    ) -> bytes:  # fmt: skip
+        self.asked.append(f"{namespace}/{service}")
+        return answer({"activeTargets": []})
+
+
 def answer(data: object) -> bytes:
     return json.dumps({"status": "success", "data": data}).encode()
 
@@ -128,10 +138,7 @@ def test_beside_a_teams_own_in_one_namespace_that_of_the_release_is_asked() -> N
     service = made("v1/Service", "stack-prometheus", "monitoring", spec={"selector": {NAME_LABEL: "stack"}})
 
     def asked(*objects: Object) -> str:
-        client = Client(*objects, x=[target("a")])
-        client.proxy = lambda namespace, service, *_args, **_kw: (  # type: ignore[method-assign]
-            client.asked.append(f"{namespace}/{service}") or answer({"activeTargets": []})
-        )
+        client = AnyService(*objects, x=[target("a")])
         Operated(client, "monitoring").targets()
         return client.asked[0]
 

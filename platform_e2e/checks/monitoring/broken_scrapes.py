@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from platform_e2e.checks.monitoring import release_metrics, unmonitored
+from platform_e2e.checks.monitoring import configuration, release_metrics, unmonitored
 from platform_e2e.checks.monitoring.check import check
 from platform_e2e.checks.monitoring.observe import WantedMonitor, observe
 from platform_e2e.checks.monitoring.prometheus import Prometheus
@@ -18,6 +18,17 @@ MISSING = ("-metric-missing", "-label-missing", "-value-missing", "-selector-unm
 
 FRESH = timedelta(minutes=3)
 """How old a target's last scrape may be: three times the longest usual interval."""
+
+
+def unloaded(findings: Sequence[Finding], view: ReadApi, prometheus: Prometheus) -> list[Finding]:
+    """Return why Prometheus runs with an old configuration, where there are findings: they may be of that one.
+
+    Args:
+        findings: about what is scraped or evaluated.
+        view: of the cluster.
+        prometheus: that scrapes and evaluates.
+    """
+    return configuration.check(view, prometheus) if findings else []
 
 
 def behind(findings: Sequence[Finding], layer: Layer, view: ReadApi, prometheus: Prometheus) -> list[Finding]:
@@ -33,6 +44,8 @@ def behind(findings: Sequence[Finding], layer: Layer, view: ReadApi, prometheus:
     """
     if not any(finding.cause.id.endswith(MISSING) for finding in findings):
         return []
+    if broken := configuration.check(view, prometheus):
+        return broken
     since = prometheus.now() - FRESH
     wanted = [
         WantedMonitor.of(monitor, layer) for monitor in layer.monitors() if not monitor.exempt(Promise.MONITORING)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from platform_e2e.checks.monitoring import configuration
 from platform_e2e.checks.monitoring.prometheus import DroppedTarget, Prometheus, ScrapeTarget
 from platform_e2e.checks.monitoring.unmonitored import Identity, identity
 from platform_e2e.diagnosis.explain import explain
@@ -22,9 +23,11 @@ from platform_e2e.diagnosis.explain.monitors import (
     is_of_pods,
     labels_for,
     of_pool,
+    pools_of,
     rules_of,
+    selected_by,
 )
-from platform_e2e.diagnosis.explain.scrapes import relabelled
+from platform_e2e.diagnosis.explain.scrapes import not_loaded, relabelled
 from platform_e2e.diagnosis.explain.targets import is_like
 from platform_e2e.diagnosis.objects import at, counted, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
@@ -95,6 +98,36 @@ def additional_jobs(view: ReadApi) -> Iterator[tuple[str, str]]:
             field, colon, job = line.strip().removeprefix("- ").partition(":")
             if field == "job_name" and colon:
                 yield job.strip().strip("'\""), described("Secret", name, namespace)
+
+
+def unloaded(
+    view: ReadApi, prometheus: Prometheus, known: Collection[Identity], *, secrets: bool = True
+) -> list[Finding]:
+    """Return the monitors that a Prometheus takes and that are not in the configuration that it runs with.
+
+    Args:
+        view: of the cluster.
+        prometheus: of the release.
+        known: monitors that have a test of their own.
+        secrets: whether Secrets are read.
+    """
+    findings = []
+    for taker in every(PROMETHEUS_KIND, view):
+        jobs: set[str] | None = None
+        for monitor in (each for kind in SCRAPING_KINDS for each in every(kind, view)):
+            mine = any(key(each) == key(taker) for each in selected_by(monitor, view))
+            if not mine or identity(monitor) in known or _is_left_out(monitor, view):
+                continue
+            jobs = prometheus.of([taker]).scrape_jobs() if jobs is None else jobs
+            left = [pool for pool in pools_of(monitor) if pool not in jobs]
+            if left:
+                # Nothing that was changed since is loaded, where the configuration is not: then that is the fault.
+                broken = configuration.check(view, prometheus, secrets=secrets)
+                told = not_loaded(monitor, left[0], [taker])
+                findings += broken or [
+                    Finding(name_of(monitor), Promise.MONITORING, f"{left[0]} is loaded", "it is not", told)
+                ]
+    return list({(each.object, each.cause.id): each for each in findings}.values())
 
 
 def is_managed(prometheus: Object) -> bool:
@@ -257,7 +290,7 @@ def all_of(
         known: monitors that have a test of their own.
         secrets: as of `unexplained`.
     """
-    findings = rejected(view, prometheus)
+    findings = [*rejected(view, prometheus), *unloaded(view, prometheus, known, secrets=secrets)]
     for stack in stacks(view, prometheus):
         targets = stack.targets()
         findings += [

@@ -225,9 +225,9 @@ class Prometheus:
         return [Loading(bool(data["reloadConfigSuccess"]), moment(data["lastConfigTime"]))]
 
     def label_counts(self, selector: str) -> dict[str, int]:
-        """Return for each metric of a selector how many labels its series have at most, without the name."""
+        """Return for each metric of a selector how many labels its series have at most now, without the name."""
         found: dict[str, int] = {}
-        for labels in self._data("/api/v1/series", **{"match[]": selector}):
+        for labels in (entry["metric"] for entry in self._data("/api/v1/query", query=selector)["result"]):
             name = str(labels.get("__name__", ""))
             found[name] = max(found.get(name, 0), len(labels) - 1)
         return found

@@ -96,6 +96,13 @@ def pool_of(monitor: Object, index: int) -> str:
     return f"{rules_of(monitor).pool}/{namespace}/{name}/{index}"
 
 
+def pools_of(monitor: Object) -> list[str]:
+    """Return the names of all scrape pools of a monitor, a Probe or a ScrapeConfig (promcfg.go)."""
+    if monitor["kind"] in _MONITORS:
+        return [pool_of(monitor, index) for index in range(len(entries(monitor)))]
+    return [f"{rules_of(monitor).pool}/{'/'.join(key(monitor))}"]
+
+
 def of_pool(pool: str) -> tuple[str, str, str] | None:
     """Return kind, namespace and name of what a scrape pool is of; None for a job that is written out."""
     prefix, namespace, name, *_ = (*pool.split("/"), "", "")
