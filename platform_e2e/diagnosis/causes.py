@@ -161,6 +161,7 @@ CAUSES: dict[str, CauseProperties] = {
     "monitor-rejected": CauseProperties(_MONITORING, OBJECTS, symptom=_WRITTEN),
     "probe-rejected": CauseProperties(_MONITORING, OBJECTS, symptom=_WRITTEN),
     "scrape-config-rejected": CauseProperties(_MONITORING, OBJECTS, symptom=_WRITTEN),
+    "scrape-config-targets": CauseProperties(_MONITORING, SCRAPES, symptom=_WRITTEN),
     "prometheus-forbidden": CauseProperties(_MONITORING, SCRAPES),
     "prometheus-config-not-loaded": CauseProperties(_MONITORING),
     "prometheus-config-old": CauseProperties(_MONITORING),

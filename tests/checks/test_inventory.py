@@ -201,6 +201,24 @@ def test_what_is_taken_must_be_in_the_configuration_that_is_loaded(kind: str, po
     assert (finding.object, finding.cause.id) == ("prometheus/stack -n monitoring", "prometheus-config-not-loaded")
 
 
+@pytest.mark.parametrize(
+    ("target", "scraped", "told"),
+    [
+        ("https://db.example.com/metrics", [], ["scrape-config-targets"]),
+        ("https://db.example.com/metrics", [replace(TARGET, pool="scrapeConfig/monitoring/database")], []),
+        ("192.0.2.1:9187", [], []),
+    ],
+)
+def test_a_static_target_that_is_a_url_is_told(target: str, scraped: list[ScrapeTarget], told: list[str]) -> None:
+    asked = Scraping(scraped)
+    config = _scrape_config()
+    config["spec"]["staticConfigs"] = [{"targets": [target]}]
+    view = RecordedView(prometheus(scrapeConfigSelector={}), config)
+    assert causes(view, asked) == ["monitor-not-loaded"]
+    asked.jobs.add("scrapeConfig/monitoring/database")
+    assert causes(view, asked) == told
+
+
 def _rejected(kind: str, **spec: Any) -> tuple[RecordedView, Object]:
     obj = made(f"monitoring.coreos.com/{kind}", "x", "monitoring", RELEASE, spec=spec)
     said = {"reason": "InvalidConfiguration", "message": '"monitoring/x" was rejected due to invalid configuration: no'}

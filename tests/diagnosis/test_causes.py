@@ -103,7 +103,7 @@ def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
         "loadbalancer-pool-unknown", "loadbalancer-refused", "loadbalancer-wrong-address", "loadbalancer-wrong-pool",
         "monitor-namespace-unselected", "monitor-pod-unmatched", "monitor-port-name", "monitor-rejected",
         "monitor-service-unmatched", "monitor-target-port", "monitor-unselected", "probe-rejected",
-        "rule-namespace-unselected", "rule-rejected", "rule-unselected", "scrape-config-rejected",
+        "rule-namespace-unselected", "rule-rejected", "rule-unselected", "scrape-config-rejected", "scrape-config-targets",
     }  # fmt: skip
 
 

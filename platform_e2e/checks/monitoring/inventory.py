@@ -15,6 +15,7 @@ from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import (
     AGENT_KIND,
     PROMETHEUS_KIND,
+    SCRAPE_CONFIG_KIND,
     SCRAPING_KINDS,
     SELECTED_KINDS,
     chooses,
@@ -128,6 +129,38 @@ def unloaded(
                     Finding(name_of(monitor), Promise.MONITORING, f"{left[0]} is loaded", "it is not", told)
                 ]
     return list({(each.object, each.cause.id): each for each in findings}.values())
+
+
+def uncreated(targets: Sequence[ScrapeTarget], prometheus: Prometheus, view: ReadApi) -> list[Finding]:
+    """Return the ScrapeConfigs of whose static targets Prometheus makes none: it logs that, and goes on without.
+
+    A target is a host and a port. A URL passes the API server and the operator, and since the operator adds relabelings, the loading
+    of the configuration too (Prometheus 3, config.CheckTargetAddress).
+
+    Args:
+        targets: all that are scraped.
+        prometheus: that scrapes them.
+        view: of the cluster.
+    """
+    findings = []
+    for config in every(SCRAPE_CONFIG_KIND, view):
+        (pool,) = pools_of(config)
+        static = [
+            str(target) for each in at(config, "spec", "staticConfigs") or () for target in each.get("targets") or ()
+        ]
+        wrong = [target for target in static if "/" in target]
+        if not wrong or pool not in prometheus.scrape_jobs():
+            continue
+        if sum(target.pool == pool for target in targets) + len(prometheus.dropped(pool)) >= len(static):
+            continue
+        cause = Cause(
+            "scrape-config-targets",
+            f"Prometheus makes no target of {listed(wrong)} in {name_of(config)}: a target is a host and a port, and this is a URL",
+            "write host:port, and scheme and metricsPath of the ScrapeConfig",
+            field=("spec", "staticConfigs", 0, "targets"),
+        )
+        findings.append(Finding(name_of(config), Promise.MONITORING, "a target of each", "none of some", cause))
+    return findings
 
 
 def is_managed(prometheus: Object) -> bool:
@@ -295,6 +328,7 @@ def all_of(
         targets = stack.targets()
         findings += [
             *unexplained(targets, view, secrets=secrets),
+            *uncreated(targets, stack, view),
             *scraped_twice(targets, known),
             *dropped(stack.dropped(), view, known),
         ]
