@@ -194,6 +194,7 @@ CAUSES: dict[str, CauseProperties] = {
     "alertmanager-config-unselected": CauseProperties(_RULES, OBJECTS, symptom=_WRITTEN),
     "alertmanager-config-namespace-unselected": CauseProperties(_RULES, OBJECTS, symptom=_WRITTEN),
     "alertmanager-config-rejected": CauseProperties(_RULES, OBJECTS, symptom=_WRITTEN),
+    "rule-not-parsed": CauseProperties(_RULES, GIT),
     "rule-not-loaded": CauseProperties(_RULES),
     "rule-failing": CauseProperties(_RULES, SCRAPES),
     "rule-not-evaluated": CauseProperties(_RULES),

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import rules
-from platform_e2e.checks.rules.check import broken, check
+from platform_e2e.checks.rules.check import broken, check, judged_by_promtool
 from platform_e2e.checks.rules.observe import ObservedRule, observe, unloaded
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer.limits import Limits
 from platform_e2e.layer.renderer import Reason
 from tests.fakes.monitoring import RELEASE, monitor, prometheus
+from tests.fakes.promtool import Engine
 from tests.fakes.recorded_view import RecordedView, made
 from tests.fakes.rendered import rendered
 from tests.fakes.series import NOW, Stored, loaded, stored
@@ -426,3 +427,18 @@ def test_the_finding_names_the_line_of_the_expression() -> None:
     found = Case("upp").finding()
     assert found is not None
     assert found.cause.remedy.endswith("(manifests/shop.yaml:10)")
+
+
+def test_what_cannot_be_parsed_here_is_a_finding_only_where_prometheus_would_not_load_it() -> None:
+    case = Case("up{", loaded=[])
+    engine = Engine(lambda _: False, refused="1:4: parse error: unexpected end of input")
+    seen = judged_by_promtool(case.wanted, case.seen(), lambda: engine)
+    (found,) = check(case.wanted, seen, case.layer)
+    assert found.cause.id == "rule-not-parsed"
+    assert found.cause.sentence == "Prometheus would not load the alert Down: 1:4: parse error: unexpected end of input"
+    loaded_already = Case("up{")
+    seen = judged_by_promtool(loaded_already.wanted, loaded_already.seen(), lambda: engine)
+    assert check(loaded_already.wanted, seen, loaded_already.layer) == []
+    told = rules.unknown(loaded_already.wanted, seen)
+    assert told is not None
+    assert "cannot be read here" in told.problem

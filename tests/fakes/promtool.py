@@ -38,6 +38,7 @@ class Engine(Promtool):
     Attributes:
         condition: whether the expression returns something, from the values of all series.
         annotations: of an alert that fires.
+        refused: why it would not load a rule.
         broken: why no run has results; empty where they have.
         files: of each run.
     """
@@ -45,10 +46,11 @@ class Engine(Promtool):
     condition: Callable[[Values], bool]
     annotations: Mapping[str, str] = field(default_factory=dict)
     broken: str = ""
+    refused: str = ""
     files: list[Mapping[str, str]] = field(default_factory=list)
 
     def refusal(self, rules: Any) -> str:
-        return ""
+        return self.refused
 
     def test(self, files: Mapping[str, str], *, timeout: float = 0) -> Failures:
         self.files.append(dict(files))

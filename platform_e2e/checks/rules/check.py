@@ -6,6 +6,7 @@ A rule has at most one finding: that of the first link of the chain which is bro
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,9 +23,13 @@ from platform_e2e.layer import Layer, NotJudged
 from platform_e2e.layer.durations import seconds_of
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import PromQLError, parse
+from platform_e2e.toolbox.promtool import Promtool
 
 HELD_SECONDS = 60.0
 """For which the condition of a pending alert must have been met: what a change of the layer brings about is over by then."""
+
+RULE_FIELDS = frozenset({"alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations"})
+"""Fields of a rule in a file of rules (Prometheus 3, docs/configuration)."""
 
 Problem = tuple[str, str, Cause] | None
 """Expected, observed and cause, or None where the link holds."""
@@ -75,11 +80,28 @@ def watch(
     alerts = [each.alert for each in of_layer(layer)]
     certain, usual = delivered(layer), usual_interval(layer)
     return seen_until_no_findings(
-        lambda: observe(wanted, view, prometheus, alerts, certain=certain, usual=usual),
+        lambda: judged_by_promtool(
+            wanted, observe(wanted, view, prometheus, alerts, certain=certain, usual=usual), Promtool.built
+        ),
         lambda seen: check(wanted, seen, layer),
         timeout=timeout,
         what=f"{wanted} is evaluated",
     )
+
+
+def judged_by_promtool(wanted: WantedRule, seen: ObservedRule, promtool: Callable[[], Promtool]) -> ObservedRule:
+    """Return what was seen of a rule, of one that cannot be parsed here and is not loaded with what promtool says of it.
+
+    Args:
+        wanted: the rule.
+        seen: what was seen of it.
+        promtool: returns that of the pinned Prometheus.
+    """
+    if not seen.unread or seen.loaded is not None:
+        return seen
+    entry = {key: value for key, value in wanted.entry.items() if key in RULE_FIELDS}
+    rules = {"groups": [{"name": wanted.group or "rules", "rules": [entry]}]}
+    return replace(seen, refused=promtool().refusal(rules))
 
 
 def unknown(wanted: WantedRule, seen: ObservedRule) -> NotJudged | None:
@@ -181,6 +203,15 @@ def _selected(_wanted: WantedRule, seen: ObservedRule) -> Problem:
     return None if seen.cause is None else ("Prometheus takes it", "it does not", seen.cause)
 
 
+def _parses(wanted: WantedRule, seen: ObservedRule) -> Problem:
+    """Judge what is no PromQL for promtool either; what only the parser here does not know is not known."""
+    if not seen.refused:
+        return None
+    sentence = f"Prometheus would not load {wanted}: {seen.refused}"
+    cause = Cause("rule-not-parsed", sentence, "correct the expression", field=wanted.field("expr"))
+    return "an expression that can be parsed", "none", cause
+
+
 def _loaded(wanted: WantedRule, seen: ObservedRule) -> Problem:
     if seen.loaded is not None:
         return None
@@ -273,6 +304,7 @@ def _always(seen: ObservedRule) -> bool:
 LINKS: tuple[Callable[[WantedRule, ObservedRule], Problem], ...] = (
     _exists,
     _selected,
+    _parses,
     _loaded,
     _healthy,
     _evaluated,

@@ -38,6 +38,7 @@ class ObservedRule:
         since: after which it must have been evaluated: its last change, and a few intervals ago.
         read: what it reads and returns; empty where it cannot be parsed here.
         unread: why it cannot be parsed.
+        refused: of one that cannot be parsed here, why Prometheus would not load it either.
         held: of an alert that is pending, seconds for which its condition has been met.
         there: of an alert that is pending, seconds for which all that it reads has been there.
         certain: whether all that delivers series in production does so here.
@@ -51,6 +52,7 @@ class ObservedRule:
     since: datetime | None = None
     read: ReadExpression = field(default_factory=ReadExpression)
     unread: str = ""
+    refused: str = ""
     held: float = 0.0
     there: float = 0.0
     certain: bool = True
