@@ -51,4 +51,4 @@ def test_kept_case_holds(
         # Of a rule that cannot be right no case holds.
         _, unfit = rules.watch(alert, layer, kube, prometheus, timeout=EVALUATED_SECONDS)
         require(unfit)
-    promises.report(findings, {"kept cases": 1})
+    promises.report(findings, {"kept cases": 1}, alerts.kept.unknown(kept_case, layer))

@@ -279,6 +279,7 @@ def layer_of(tmp_path: Path, text: str = RULES) -> Any:
         located=lambda cause, otherwise: cause.located(otherwise.place(*cause.field)),
         directory=tmp_path,
         alert_cases="cases",
+        not_judged=(),
     )
 
 
@@ -357,6 +358,18 @@ def test_what_is_no_case_is_told(tmp_path: Path, before: str, after: str, cause:
     told = kept_finding(tmp_path, KEPT.replace(before, after))
     assert told is not None
     assert told[0] == cause
+
+
+def test_an_alert_of_what_is_not_judged_is_no_stale_one(tmp_path: Path) -> None:
+    layer = layer_of(tmp_path)
+    (tmp_path / "cases" / "B.test.yaml").write_text(KEPT.replace("alertname: A", "alertname: B"))
+    (each,) = kept.of_layer(layer)
+    assert kept.unknown(each, layer) is None
+    layer.not_judged = (SimpleNamespace(object="application/a -n argocd"),)
+    assert kept.check(each, layer, Engine(lambda _: True)) == []
+    told = kept.unknown(each, layer)
+    assert told is not None
+    assert told.problem.endswith("application/a -n argocd is not judged")
 
 
 def test_no_file_that_a_kept_case_names_is_opened(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from platform_e2e.checks.alerts.check import of_layer as alerts_of_layer
 from platform_e2e.checks.alerts.check import rules_of
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.finding import Cause, Finding, Promise
-from platform_e2e.layer import Layer, LayerError, yamlfile
+from platform_e2e.layer import Layer, LayerError, NotJudged, yamlfile
 from platform_e2e.layer.argo_objects import mappings
 from platform_e2e.layer.durations import seconds_of
+from platform_e2e.layer.renderer import Reason
 from platform_e2e.toolbox.promtool import Promtool, PromtoolError
 
 MOST_FILES = 2_000
@@ -85,6 +86,16 @@ def alerts_of(kept: KeptCase, layer: Layer) -> list[WantedRule]:
     return [alert for alert in alerts_of_layer(layer) if alert.name in names]
 
 
+def unknown(kept: KeptCase, layer: Layer) -> NotJudged | None:
+    """Return that a file asks about an alert of what is not judged, where the layer has such."""
+    if not layer.not_judged or alerts_of(kept, layer):
+        return None
+    first = layer.not_judged[0]
+    problem = f"{kept.file} asks about an alert that no PrometheusRule has which could be rendered: {first.object} is not judged"
+    remedy = "mend what is not judged"
+    return NotJudged(f"alert case {kept.id}", Reason.CASE, problem, remedy, kept.file, 1, ())
+
+
 def check(kept: KeptCase, layer: Layer, promtool: Promtool) -> list[Finding]:
     """Run the cases of a file against the rules of a layer, and return what fails.
 
@@ -111,7 +122,12 @@ def check(kept: KeptCase, layer: Layer, promtool: Promtool) -> list[Finding]:
         for index, asked in enumerate(mappings(test.get("alert_rule_test"))):
             name = str(asked.get("alertname", ""))
             if not book.named(name):
-                return [_stranger(kept, document.line_of("tests", number, "alert_rule_test", index), name)]
+                # An Application that cannot be rendered may have it.
+                return (
+                    []
+                    if layer.not_judged
+                    else [_stranger(kept, document.line_of("tests", number, "alert_rule_test", index), name)]
+                )
     return _run(kept, document, tests, book, promtool)
 
 

@@ -25,7 +25,7 @@ COST = 150_000
 FEWEST = 2
 """Proposals that are tried however much they cost."""
 
-ALONE_SECONDS = 15.0
+ALONE_SECONDS = 30.0
 """How long the tests of one alert may take, where those of all take too long."""
 
 MOST_TIMES = 300
