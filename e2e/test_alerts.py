@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import Prerequisites
-from platform_e2e.testing import Kube, Platform, Promises, own, require
+from platform_e2e.testing import Platform, Promises, own, require
 from platform_e2e.testing.checks import Prometheus, Promtool, Run, alerts, rules
 
 pytestmark = pytest.mark.promise("alerts")
@@ -44,7 +44,6 @@ def test_alert_fires_and_stays_silent(
 def test_kept_case_holds(
     kept_case: alerts.kept.KeptCase,
     platform: Platform,
-    kube: Kube,
     prometheus: Prometheus,
     promises: Promises,
     synthetic: alerts.Synthetic,
@@ -54,7 +53,7 @@ def test_kept_case_holds(
     findings = alerts.kept.check(kept_case, layer, Promtool.built())
     for alert in alerts.kept.alerts_of(kept_case, layer) if findings else ():
         # Of a rule that cannot be right no case holds.
-        _, unfit = rules.watch(alert, layer, kube, prometheus, timeout=EVALUATED_SECONDS)
+        _, unfit = rules.watch(alert, layer, platform.kube, prometheus, timeout=EVALUATED_SECONDS)
         # Nor of one that the derived cases tell of.
         require(unfit or alerts.check(alert, synthetic.of(alert), layer))
     promises.report(findings, {"kept cases": 1}, alerts.kept.unknown(kept_case, layer))
