@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from platform_e2e.checks.git_differences import changed
+from platform_e2e.checks.git_differences import changed, is_assigned
 from platform_e2e.checks.sandbox_objects import SYNC_OPTIONS
 from platform_e2e.diagnosis.objects import listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
@@ -72,6 +72,8 @@ def _forced(what: str, why: str, remedy: str, name: str = "") -> Finding:
 def equal(before: Sequence[Object], after: Sequence[Object]) -> list[Finding]:
     """Return where the objects of an Application are not what they were: missing, added, or another value in a field.
 
+    An object that was removed and made again has what the API server assigns anew, such as the cluster IP of a Service.
+
     Args:
         before: all that it managed before the commit.
         after: all that it manages after the revert.
@@ -81,6 +83,8 @@ def equal(before: Sequence[Object], after: Sequence[Object]) -> list[Finding]:
     found += [_incomplete(name, "it is not there", "it is") for name in sorted(now.keys() - then.keys())]
     for name in sorted(then.keys() & now.keys()):
         different = changed(then[name], now[name])
+        if uid(then[name]) != uid(now[name]):
+            different = [each for each in different if not is_assigned(now[name], each.path)]
         if different:
             finding = _incomplete(name, "as before the commit", listed([str(each) for each in different[:3]]))
             finding.details["differences"] = [asdict(each) for each in different]

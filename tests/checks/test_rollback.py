@@ -87,6 +87,17 @@ def test_what_is_not_as_before_is_told(after: list[Object], name: str, observed:
     assert (finding.object, finding.cause.id, finding.observed) == (name, "rollback-incomplete", observed)
 
 
+def test_a_service_that_was_removed_and_made_again_may_have_another_cluster_ip() -> None:
+    def service(ip: str, uid: str, port: int = 80) -> Object:
+        spec = {"clusterIP": ip, "clusterIPs": [ip], "ports": [{"port": port}]}
+        return made("v1/Service", "shop", "ns", metadata={"uid": uid}, spec=spec)
+
+    before = service("10.0.0.1", "one")
+    assert rollback.equal([before], [service("10.0.0.2", "two")]) == []
+    assert rollback.equal([before], [service("10.0.0.2", "two", 81)]) != []
+    assert rollback.equal([before], [service("10.0.0.2", "one")]) != []
+
+
 def test_an_object_that_was_made_again_is_told() -> None:
     assert rollback.untouched([A], [A]) == []
     assert rollback.untouched([A], [config_map("a", uid="another")])[0].object == "configmap/a -n ns"
