@@ -166,6 +166,6 @@ def test_objects_of_others_are_never_pruned_and_are_named(
     with recorded(kube.many(CONFIG_MAP, sandbox.namespace)) as recording:
         consistently(sandbox.source, warned, for_=STAYS_SECONDS, what="Argo CD goes on to warn of them")
     _, found = recording.states[-1]
-    promises.report(prune.taken(strangers, found, kube))
+    promises.report(prune.taken(strangers, found))
     known = [*(app.name for app in layer.applications), sandbox.namespace]
     assert prune.orphans(found, known) == [f"configmap/{name} -n {sandbox.namespace}" for name in ("by-hand", "copied")]

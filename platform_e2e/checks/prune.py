@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from platform_e2e.checks.ignore_differences import settings
 from platform_e2e.checks.sandbox_objects import SYNC_OPTIONS
-from platform_e2e.diagnosis.objects import annotations_of, at, labels_of, listed, name_of
+from platform_e2e.diagnosis.objects import annotations_of, at, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, uid
-from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import EXEMPT, Application, Rendered
 
 NEVER = "Prune=false"
@@ -24,12 +22,6 @@ HOLDS_DATA = frozenset({"Namespace", "PersistentVolumeClaim", "PersistentVolume"
 
 TRACKING = "argocd.argoproj.io/tracking-id"
 """Annotation by which Argo CD knows what belongs to an Application (docs/user-guide/resource_tracking.md, the default since 3.0)."""
-
-METHOD = "application.resourceTrackingMethod"
-"""Setting in argocd-cm with which Argo CD tracks in another way (docs/user-guide/resource_tracking.md)."""
-
-INSTANCE = "app.kubernetes.io/instance"
-"""The label that it tracks by then, unless `application.instanceLabelKey` names another."""
 
 BY_ITSELF = frozenset({("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")})
 """Objects that every namespace gets; Argo CD calls no namespace's orphans so (isKnownOrphanedResourceExclusion)."""
@@ -124,36 +116,24 @@ def requires_pruning(app: Object) -> list[str]:
     return [str(resource) for resource in argocd.resources(app) if resource.requires_pruning]
 
 
-def taken(strangers: Iterable[Object], after: Sequence[Object], view: ReadApi) -> list[Finding]:
+def taken(strangers: Iterable[Object], after: Sequence[Object]) -> list[Finding]:
     """Return which objects that no Application has made are gone, after a sync that pruned.
 
     Args:
         strangers: these objects, as they were made.
         after: those of their namespace now.
-        view: of the cluster, for how Argo CD knows what is an Application's.
     """
     left = {name_of(obj) for obj in after}
-    return [_taken(obj, view) for obj in strangers if name_of(obj) not in left]
-
-
-def _taken(obj: Object, view: ReadApi) -> Finding:
-    name, data = name_of(obj), (settings(view) or {}).get("data") or {}
-    label = str(data.get("application.instanceLabelKey") or INSTANCE)
-    if data.get(METHOD) == "label" and label in labels_of(obj):
-        cause = Cause(
-            "prune-by-label",
-            f"a sync of application/{labels_of(obj)[label]} has pruned {name}, which no Application has made: configmap/argocd-cm has "
-            f"{METHOD}: label, so whatever has its label {label} is taken for its own",
-            f"remove {METHOD} from the values of Argo CD's release: by default it tracks by an annotation that a copied object does "
-            "not share",
-        )
-    else:
-        cause = Cause(
-            "prune-took-another",
-            f"a sync has pruned {name}, which no Application has made",
-            "look in the audit log who deleted it",
-        )
-    return _finding(name, "it stays", "it is gone", cause)
+    found = []
+    for name in (name_of(obj) for obj in strangers):
+        if name not in left:
+            cause = Cause(
+                "prune-took-another",
+                f"a sync has pruned {name}, which no Application has made",
+                "look in the audit log who deleted it",
+            )
+            found.append(_finding(name, "it stays", "it is gone", cause))
+    return found
 
 
 def orphans(objects: Iterable[Object], ids: Iterable[str] = ()) -> list[str]:

@@ -278,7 +278,6 @@ CAUSES: dict[str, CauseProperties] = {
     "prune-everything-allowed": CauseProperties(Promise.PRUNE, GIT),
     "prune-incomplete": CauseProperties(Promise.PRUNE),
     "prune-took-another": CauseProperties(Promise.PRUNE),
-    "prune-by-label": CauseProperties(Promise.PRUNE),
     "retry-unlimited": CauseProperties(Promise.RETRY, GIT),
     "retry-holds-fix": CauseProperties(Promise.RETRY, GIT),
     "retry-not-made": CauseProperties(Promise.RETRY),
