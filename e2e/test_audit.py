@@ -64,7 +64,8 @@ def test_commit_heal_and_write_by_hand_are_told_apart(
 
 def test_control_commit_that_git_does_not_have_is_named(sandbox: Sandbox, platform: Platform) -> None:
     """A branch that was rewritten loses the commit that was synced, and the history leads nowhere."""
-    sha = sandbox.commit(sandbox_objects.config_map("settings", colour="blue"), why="Add settings")
+    # Of its own: what another sandbox commits alike in the same second is the same commit, and its branch has it.
+    sha = sandbox.commit(sandbox_objects.config_map("settings", of=sandbox.namespace), why="Add settings")
     sandbox.deploy()
     sandbox.converge(sha)
     app = sandbox.live
