@@ -39,7 +39,7 @@ def refused(root: Path, files: dict[str, str | bytes | None], rendered: list[dic
         ("exempt_monitoring", "; did you mean platform-e2e/exempt-monitoring"),
         ("exempts-selfheal", "; did you mean platform-e2e/exempt-selfheal"),
         ("owner", ""),
-        ("exempt", "; did you mean platform-e2e/exempt-rules"),
+        ("exempt", "; did you mean platform-e2e/exempt-waves"),
         ('""', ""),
     ],
 )
