@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from platform_e2e.errors import WrongUsage
 from platform_e2e.foundations.crds import MANAGER
-from platform_e2e.foundations.manifests import Object, parse
+from platform_e2e.foundations.manifests import Object
 from platform_e2e.kube.client import Kube
+from platform_e2e.layer import sealing_keys
 
 MEMBERLIST_BYTES = 16
 """Bytes of the key that MetalLB's controller makes, 128 bits (internal/k8s/k8s.go, CreateMlSecret)."""
@@ -38,7 +38,7 @@ def restore_sealing_key(kube: Kube, path: Path) -> list[str]:
 
     Args:
         kube: the client.
-        path: a file with one or more Secrets of type kubernetes.io/tls.
+        path: a file with one or more Secrets of type kubernetes.io/tls, each with a key and its certificate.
 
     Returns:
         The names of the Secrets.
@@ -47,17 +47,10 @@ def restore_sealing_key(kube: Kube, path: Path) -> list[str]:
         WrongUsage: the file has other content.
         ApiError: the API server refused.
     """
-    keys = parse(path.read_text(encoding="utf-8"))
+    keys = sealing_keys.read(path)
     for key in keys:
-        label = (key.get("metadata", {}).get("labels") or {}).get("sealedsecrets.bitnami.com/sealed-secrets-key")
-        if key.get("kind") != "Secret" or label != "active":
-            raise WrongUsage(
-                f"{path} must be a backup of a Sealed Secrets key, got something else.",
-                "Make one: kubectl get secret -n kube-system -l sealedsecrets.bitnami.com/sealed-secrets-key=active -o yaml",
-            )
-    for key in keys:
-        kube.apply(key, manager=MANAGER)
-    return [key["metadata"]["name"] for key in keys]
+        kube.apply(sealing_keys.portable(key), manager=MANAGER)
+    return [key.name for key in keys]
 
 
 def _memberlist(kube: Kube, release: str, namespace: str) -> None:

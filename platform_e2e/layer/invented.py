@@ -6,17 +6,14 @@ in Git, and what the real values would show is *unknown*.
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from platform_e2e.layer import sealed_secrets
 from platform_e2e.layer.argo_objects import mapping, mappings
 from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.layer.objects import Rendered
@@ -165,34 +162,9 @@ def find(
 
 
 def opens(obj: Mapping[str, Any], sealing_keys: Sequence[bytes]) -> bool:
-    """Tell whether one of the keys opens a value of a SealedSecret.
-
-    Its first two bytes say how long the session key is, which RSA-OAEP encrypts with the scope as its label; the rest is AES-GCM of it
-    (sealed-secrets 0.32.0, pkg/crypto/crypto.go).
-    """
-    metadata, spec = mapping(obj.get("metadata")), mapping(obj.get("spec"))
-    name, namespace = str(metadata.get("name")), str(metadata.get("namespace"))
-    labels = (f"{namespace}/{name}", namespace, "")
-    for text in mapping(spec.get("encryptedData")).values():
-        try:
-            data = base64.b64decode(str(text), validate=True)
-            (length,) = struct.unpack(">H", data[:2])
-        except (ValueError, struct.error):
-            continue
-        for pem in sealing_keys:
-            key = serialization.load_pem_private_key(pem, password=None)
-            if isinstance(key, rsa.RSAPrivateKey) and any(_opens(data, length, key, label) for label in labels):
-                return True
-    return False
-
-
-def _opens(data: bytes, length: int, key: rsa.RSAPrivateKey, label: str) -> bool:
-    scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label.encode())
-    try:
-        AESGCM(key.decrypt(data[2 : 2 + length], scheme)).decrypt(bytes(12), data[2 + length :], None)
-    except (ValueError, InvalidTag):
-        return False
-    return True
+    """Tell whether a value of a SealedSecret is sealed with one of the keys, private ones in PEM; for whatever name."""
+    loaded = (serialization.load_pem_private_key(pem, password=None) for pem in sealing_keys)
+    return sealed_secrets.is_for(obj, [key for key in loaded if isinstance(key, rsa.RSAPrivateKey)])
 
 
 def _used(rendered: Iterable[Rendered]) -> dict[tuple[str, str], set[str]]:
