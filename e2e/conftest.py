@@ -27,6 +27,7 @@ from platform_e2e.testing.checks import (
     monitoring,
     mutations,
     rules,
+    secrets,
     unsynced,
     waves,
 )
@@ -109,6 +110,10 @@ def _dashboards(layer: Layer) -> Cases:
     return ((dashboard.id, dashboard) for dashboard in dashboards.of_layer(layer))
 
 
+def _sealed_secrets(layer: Layer) -> Cases:
+    return ((wanted.id, wanted) for wanted in secrets.of_layer(layer))
+
+
 def _applications(layer: Layer) -> Cases:
     return ((app.name, app) for app in layer.applications)
 
@@ -153,6 +158,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "alert": _alerts,
     "kept_case": _kept_cases,
     "dashboard": _dashboards,
+    "sealed_secret": _sealed_secrets,
     "application": _applications,
     "sealed_secret": _sealed_secrets,
     "applicationset": _applicationsets,

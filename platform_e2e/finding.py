@@ -25,6 +25,7 @@ class Promise(StrEnum):
     RULES = "rules"
     ALERTS = "alerts"
     DASHBOARDS = "dashboards"
+    SECRETS = "secrets"
     SELFHEAL = "selfheal"
     PRUNE = "prune"
     RETRY = "retry"

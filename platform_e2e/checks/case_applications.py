@@ -5,6 +5,7 @@ from __future__ import annotations
 from platform_e2e.checks.dashboards import WantedDashboard
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.rules import WantedRule
+from platform_e2e.checks.secrets import WantedSecret
 from platform_e2e.diagnosis.explain.monitors import chooses, is_of_pods, labels_for, looks_at
 from platform_e2e.diagnosis.objects import WORKLOAD_KINDS
 from platform_e2e.layer import Application, Layer, LoadBalancer, MetricsService, Rendered
@@ -33,7 +34,7 @@ def judged_by(case: object, layer: Layer) -> frozenset[str]:
     """Return the Applications whose objects a case is judged by.
 
     Args:
-        case: of a test: an Application, a Service with an address, a monitor, a port, a rule, a dashboard, a change; None for a test of the whole layer.
+        case: of a test: an Application, a Service with an address, a monitor, a port, a rule, a dashboard, a SealedSecret, a change; None for a test of the whole layer.
         layer: that it comes from.
     """
     if case is None or isinstance(case, WantedRule | WantedDashboard):
@@ -62,6 +63,8 @@ def objects_of(case: object, layer: Layer) -> list[Rendered]:
             # Healed is what has converged before: a Service of the Application needs its address for that.
             needs = any(balancer.service.application == case.application for balancer in layer.load_balancers())
             return metallb(layer) if needs else []
+        case WantedSecret():
+            return [case.rendered]
         case Rendered():
             return [case, *_scraped(case, layer)]
         case _:

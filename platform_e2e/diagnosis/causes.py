@@ -64,6 +64,7 @@ OBJECT_MISSING = "object-missing"
 _APPLICATIONS, _ENVIRONMENTS = Promise.APPLICATIONS, Promise.ENVIRONMENTS
 _LOADBALANCER, _MONITORING, _SELFHEAL = Promise.LOADBALANCER, Promise.MONITORING, Promise.SELFHEAL
 _RULES, _ALERTS, _DASHBOARDS = Promise.RULES, Promise.ALERTS, Promise.DASHBOARDS
+_SECRETS = Promise.SECRETS
 _NOT_READY, _WRITTEN = Symptom.WORKLOAD_NOT_READY, Symptom.CONFIGURATION
 
 CAUSES: dict[str, CauseProperties] = {
@@ -82,6 +83,7 @@ CAUSES: dict[str, CauseProperties] = {
     "application-not-retrying": CauseProperties(_APPLICATIONS, GIT),
     "application-revision-missing": CauseProperties(_APPLICATIONS, GIT),
     "secret-in-git": CauseProperties(_APPLICATIONS, GIT),
+    "credential-in-configmap": CauseProperties(_APPLICATIONS, GIT),
     "application-not-rendered": CauseProperties(_APPLICATIONS, GIT),
     "rendered-otherwise": CauseProperties(_APPLICATIONS, OBJECTS),
     "manifests-without-application": CauseProperties(_APPLICATIONS, GIT),
@@ -267,6 +269,14 @@ CAUSES: dict[str, CauseProperties] = {
     "dashboard-fails-when-met": CauseProperties(_DASHBOARDS, SCRAPES),
     "service-without-monitor": CauseProperties(_MONITORING, GIT),
     "release-without-monitor": CauseProperties(_MONITORING, OBJECTS),
+    "secret-not-managed": CauseProperties(_SECRETS, STUCK, symptom=_NOT_READY),
+    "sealed-secret-unattended": CauseProperties(_SECRETS, HELD, symptom=_NOT_READY),
+    "unsealed-secret-missing": CauseProperties(_SECRETS, OBJECTS),
+    "unsealed-secret-differs": CauseProperties(_SECRETS, OBJECTS),
+    "sealed-secret-other-scope": CauseProperties(_SECRETS, GIT),
+    "sealed-secret-other-key": CauseProperties(_SECRETS, GIT),
+    "sealed-secret-malformed": CauseProperties(_SECRETS, GIT),
+    "sealing-key-not-backed-up": CauseProperties(_SECRETS, GIT),
     "drift-not-healed": CauseProperties(_SELFHEAL),
     "drift-healed-by-another": CauseProperties(_SELFHEAL),
     "drift-healed-differently": CauseProperties(_SELFHEAL),

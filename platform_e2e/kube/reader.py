@@ -255,6 +255,7 @@ class Reader:
         params: Mapping[str, Any] | None = None,
         *,
         accept: str = "application/json, */*",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send a request to any path and return the answer: parsed if it is JSON, else its text.
 
@@ -264,11 +265,12 @@ class Reader:
             body: JSON value to send, or None.
             params: of the query.
             accept: media types of the answer.
+            headers: more of them, for what stands behind the API server's proxy, such as a cookie.
 
         Raises:
             ApiError: the API server refused.
         """
-        request = Request(method, path, params=params, body=body, accept=accept)
+        request = Request(method, path, params=params, body=body, accept=accept, headers=headers or {})
         return self._http.json(request, or_text=True)
 
     def _json(self, request: Request, *, patience: float | None = None) -> Any:

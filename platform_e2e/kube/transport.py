@@ -8,7 +8,7 @@ import math
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -52,6 +52,7 @@ class Request:
         secret: whether it contains a Secret, so that errors must not quote values.
         again: whether it may be repeated although it may have been executed; None to decide by the method.
         accept: media types of the answer.
+        headers: more of them, for what stands behind the API server's proxy.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Request:
     secret: bool = False
     again: bool | None = None
     accept: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         """Return its name for an error."""
@@ -315,6 +317,7 @@ class Transport:
         A token file is read each time, since it may be replaced at any time.
         """
         headers = urllib3.HTTPHeaderDict({"User-Agent": "platform-e2e", "Accept": request.accept})
+        headers.extend(request.headers)
         headers.extend(held.headers)
         headers.extend(self._endpoint.impersonated)
         if self._endpoint.token_file is not None:

@@ -82,6 +82,15 @@ def read(path: Path) -> list[SealingKey]:
     return found
 
 
+def known(path: Path | None) -> list[rsa.RSAPrivateKey]:
+    """Return what a controller that was given a backup opens SealedSecrets with; nothing where there is no backup.
+
+    Raises:
+        WrongUsage: it is another file.
+    """
+    return private_keys(read(path)) if path is not None and path.is_file() else []
+
+
 def key_of(secret: Mapping[str, Any]) -> SealingKey:
     """Return the key that a Secret has.
 

@@ -31,6 +31,7 @@ from platform_e2e.checks import (
     rules,
     sandbox_children,
     sandbox_objects,
+    secrets,
     selfheal,
     stand_ins,
     traffic,
@@ -57,6 +58,8 @@ from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.sandbox import NOT_COMPARED, Sandbox, fits, has_colour, is_sync, synced_with_key
+from platform_e2e.checks.secrets import sealing as controller
+from platform_e2e.checks.secrets.sealing import Sealing
 from platform_e2e.diagnosis.attribution import behind
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.loadbalancer import ingress, served_class
@@ -64,7 +67,7 @@ from platform_e2e.diagnosis.explain.monitors import selected_by
 from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Promise
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.expect import all_of
+from platform_e2e.kube.expect import all_of, each_of
 from platform_e2e.kube.recording import recorded
 from platform_e2e.layer import Application, ApplicationSet, Environment, LoadBalancer, MetricsService, Release
 from platform_e2e.pytest_plugin.layer import layer_of
@@ -87,6 +90,7 @@ __all__ = [
     "Release",
     "Run",
     "Sandbox",
+    "Sealing",
     "alerts",
     "all_of",
     "applications",
@@ -98,7 +102,9 @@ __all__ = [
     "broken_scrapes",
     "case_applications",
     "configuration",
+    "controller",
     "dashboards",
+    "each_of",
     "explain",
     "faults",
     "fits",
@@ -131,6 +137,7 @@ __all__ = [
     "rules",
     "sandbox_children",
     "sandbox_objects",
+    "secrets",
     "selected_by",
     "selfheal",
     "served_class",

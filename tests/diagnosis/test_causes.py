@@ -92,8 +92,8 @@ def test_every_cause_about_addresses_and_targets_has_a_break_or_a_reason() -> No
 
 def test_what_a_cause_is_seen_from_decides_what_it_hides() -> None:
     assert {cause for cause, known in CAUSES.items() if known.symptom is Symptom.WORKLOAD_NOT_READY} == {
-        "pod-configuration", "pod-crash", "pod-image", "pod-probe", "pod-starting", "pod-unschedulable", "secret-not-unsealed",
-        "workload-quota", "workload-refused",
+        "pod-configuration", "pod-crash", "pod-image", "pod-probe", "pod-starting", "pod-unschedulable", "sealed-secret-unattended",
+        "secret-not-managed", "secret-not-unsealed", "workload-quota", "workload-refused",
     }  # fmt: skip
     # Not monitor-no-endpoints, though selectors say it too: a pod that has no node or volume has no address.
     assert {cause for cause, known in CAUSES.items() if known.symptom is Symptom.CONFIGURATION} == {

@@ -242,4 +242,6 @@ def test_what_the_controller_said_of_an_earlier_sealed_secret_is_no_cause(seen: 
     told = [{"type": "Synced", "status": "False", "message": "no key could decrypt secret (k)"}]
     status = {"conditions": told} | ({"observedGeneration": seen} if seen else {})
     sealed = made("bitnami.com/v1alpha1/SealedSecret", "k", "a", metadata={"generation": 2}, status=status)
-    assert (explain(sealed, RecordedView()) is not None) is held
+    found = explain(sealed, RecordedView())
+    assert found is not None
+    assert (found.id == "secret-not-unsealed") is held

@@ -1,0 +1,245 @@
+"""Every SealedSecret is unsealed, and what is sealed is so for its own name, namespace and key alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.conftest import Prerequisites
+from platform_e2e.testing import Kube, Platform, Promises, consistently, eventually, own, require
+from platform_e2e.testing.checks import (
+    Release,
+    Run,
+    Sandbox,
+    Sealing,
+    all_of,
+    argocd,
+    controller,
+    each_of,
+    explain,
+    has_colour,
+    secrets,
+)
+
+pytestmark = pytest.mark.promise("secrets")
+
+UNSEALED_SECONDS = 15.0
+"""For a SealedSecret to be unsealed (sealed-secrets, integration/controller_test.go); it takes well below a second."""
+
+STAYS_SECONDS = 5.0
+"""Seconds in which nothing may come of a SealedSecret: the controller gives up after five attempts, within milliseconds."""
+
+SYNCED_SECONDS = 45.0
+"""For Argo CD to take a new commit of a test's own Application; it takes about two seconds."""
+
+NAME, VALUE, NEW = "password", "correct-horse-battery", "staple-correct-horse"
+
+
+@pytest.fixture(scope="session")
+def sealing(platform: Platform, kube: Kube) -> Sealing:
+    """Return what seals values for the layer's controller."""
+    return Sealing.of(kube, _release(platform))
+
+
+def _release(platform: Platform) -> Release:
+    found = [release for release in platform.layer.releases if release.chart == controller.CHART]
+    if len(found) != 1:
+        pytest.skip(f"the layer has {len(found)} releases of Sealed Secrets")
+    require([platform.broken[found[0].name]] if found[0].name in platform.broken else [])
+    return found[0]
+
+
+@pytest.fixture
+def beside(kube: Kube, namespace: str) -> Iterator[str]:
+    """Return a second namespace of the test."""
+    with controller.namespace_beside(kube, namespace) as name:
+        yield name
+
+
+@pytest.mark.scenario("S1")
+@pytest.mark.smoke
+def test_sealed_secret_is_unsealed(
+    sealed_secret: secrets.WantedSecret, prerequisites: Prerequisites, platform_e2e_run: Run, promises: Promises
+) -> None:
+    """Its Secret belongs to it, and has the keys and values that Git has sealed."""
+    wanted = sealed_secret.known_by(platform_e2e_run.settings.sealing_key)
+    findings = secrets.watch(wanted, prerequisites.kube, timeout=prerequisites.at_most(UNSEALED_SECONDS))
+    require(prerequisites.unmade(findings))
+    promises.report(own(findings, prerequisites), figures={"unsealed": 0 if findings else 1})
+
+
+@pytest.mark.scenario("S1")
+def test_control_a_secret_that_was_changed_by_hand_is_told(sealing: Sealing, kube: Kube, namespace: str) -> None:
+    """The controller does not heal it, and calls the SealedSecret Synced: only the comparison tells."""
+    obj = kube.create(sealing.sealed("tampered", namespace, password=VALUE))
+    right = controller.owned_by(obj, password=VALUE)
+    eventually(controller.secret(kube, "tampered", namespace), right, timeout=UNSEALED_SECONDS, what="it is unsealed")
+    wanted = secrets.WantedSecret.made(obj)
+    assert secrets.check(wanted, kube) == []
+    kube.patch("v1/Secret", "tampered", {"data": {NAME: None}}, namespace, manager="platform-e2e-drift")
+    (found,) = secrets.check(wanted, kube)
+    assert found.cause.id == "unsealed-secret-differs"
+    assert found.observed == f"it lacks {NAME}"
+
+
+@pytest.mark.scenario("S2")
+def test_an_update_reaches_the_secret(sealing: Sealing, sandbox: Sandbox) -> None:
+    """A value that is sealed again and committed replaces the one before, and the SealedSecret says for which generation."""
+    kube, namespace = sandbox.kube, sandbox.namespace
+    sandbox.application(self_heal=True, beside=[sealing.sealed("updated", namespace, password=VALUE)])
+    secret, sealed = controller.secret(kube, "updated", namespace), controller.sealed_secret(kube, "updated", namespace)
+    eventually(secret, controller.has_values(password=VALUE), timeout=UNSEALED_SECONDS, what="the first value is there")
+    sandbox.commit(sealing.sealed("updated", namespace, password=NEW, user="chat"))
+    sandbox.look()
+    updated = controller.has_values(password=NEW, user="chat")
+    eventually(secret, updated, timeout=SYNCED_SECONDS, what="the Secret has what was committed")
+    eventually(sealed, controller.unsealed(2), timeout=UNSEALED_SECONDS, what="the SealedSecret says so")
+
+
+@pytest.mark.scenario("S3", "E2")
+def test_scope_is_enforced(sealing: Sealing, kube: Kube, namespace: str, beside: str) -> None:
+    """The same ciphertext opens under its own name and in its own namespace, and nowhere else."""
+    obj = sealing.sealed("mine", namespace, password=VALUE)
+    kube.create(obj)
+    mine = controller.secret(kube, "mine", namespace)
+    eventually(mine, controller.has_values(password=VALUE), timeout=UNSEALED_SECONDS, what="it opens in its place")
+    for name, place in (("other", namespace), ("mine", beside)):
+        kube.create(controller.copied(obj, name, place))
+        _stays_closed(kube, name, place)
+
+
+@pytest.mark.scenario("S3")
+@pytest.mark.parametrize("scope", ["namespace-wide", "cluster-wide"])
+def test_a_wider_scope_opens_wider(scope: str, sealing: Sealing, kube: Kube, namespace: str, beside: str) -> None:
+    """Namespace-wide opens under any name of the namespace, cluster-wide anywhere: the control of the test above."""
+    obj = sealing.sealed("mine", namespace, scope, password=VALUE)
+    kube.create(controller.copied(obj, "other", namespace))
+    there = controller.has_values(password=VALUE)
+    eventually(
+        controller.secret(kube, "other", namespace),
+        there,
+        timeout=UNSEALED_SECONDS,
+        what=f"{scope}: another name opens",
+    )
+    kube.create(controller.copied(obj, "mine", beside))
+    if scope == "cluster-wide":
+        eventually(
+            controller.secret(kube, "mine", beside), there, timeout=UNSEALED_SECONDS, what="another namespace opens"
+        )
+    else:
+        _stays_closed(kube, "mine", beside)
+
+
+def _stays_closed(kube: Kube, name: str, namespace: str) -> None:
+    """Demand that no key opens a SealedSecret, that it says so, that its cause is named, and that no Secret comes of it."""
+    closed = controller.refused("no key could decrypt secret")
+    live = eventually(
+        controller.sealed_secret(kube, name, namespace), closed, timeout=UNSEALED_SECONDS, what="no key opens it"
+    )
+    cause = explain(live, kube)
+    assert cause is not None
+    assert cause.id == "secret-not-unsealed"
+    reasons = {event["reason"] for event in kube.events(controller.API, name, namespace)}
+    assert "ErrUnsealFailed" in reasons
+    what = f"secret/{name} -n {namespace} does not come"
+    consistently(controller.secret(kube, name, namespace), controller.absent, for_=STAYS_SECONDS, what=what)
+
+
+@pytest.mark.scenario("S4")
+@pytest.mark.usefixtures("sealing")
+def test_a_foreign_key_opens_nothing(sandbox: Sandbox) -> None:
+    """What is sealed for another cluster makes no Secret, and its Application is Degraded: the rest of it is applied."""
+    kube, namespace = sandbox.kube, sandbox.namespace
+    sandbox.begin(self_heal=True, beside=[Sealing.foreign().sealed("foreign", namespace, password=VALUE)])
+    settings = kube.one("v1/ConfigMap", "settings", namespace)
+    eventually(settings, has_colour("blue"), timeout=SYNCED_SECONDS, what="what is beside it is applied")
+    _stays_closed(kube, "foreign", namespace)
+    app = kube.one(argocd.APPLICATION, namespace, argocd.NAMESPACE)
+    found = eventually(app, controller.is_health("Degraded"), timeout=SYNCED_SECONDS, what="Argo CD tells")
+    cause = explain(found, kube)
+    assert cause is not None
+    assert f"sealedsecret/foreign -n {namespace} makes no Secret" in cause.sentence
+
+
+@pytest.mark.scenario("S6")
+def test_an_existing_secret_is_not_overwritten(sealing: Sealing, kube: Kube, namespace: str) -> None:
+    """It keeps its data, and the SealedSecret says why; one that is annotated as managed is taken over."""
+    kube.create(controller.plain("theirs", namespace, password=VALUE))
+    kube.create(sealing.sealed("theirs", namespace, password=NEW))
+    told = controller.refused("already exists and is not managed by SealedSecret")
+    live = eventually(
+        controller.sealed_secret(kube, "theirs", namespace),
+        told,
+        timeout=UNSEALED_SECONDS,
+        what="the controller refuses",
+    )
+    cause = explain(live, kube)
+    assert cause is not None
+    assert cause.id == "secret-not-managed"
+    unchanged = controller.has_values(password=VALUE)
+    consistently(controller.secret(kube, "theirs", namespace), unchanged, for_=STAYS_SECONDS, what="it keeps its value")
+    kube.create(controller.plain("given", namespace, managed=True, password=VALUE))
+    obj = kube.create(sealing.sealed("given", namespace, password=NEW))
+    taken = controller.owned_by(obj, password=NEW)
+    eventually(
+        controller.secret(kube, "given", namespace),
+        taken,
+        timeout=UNSEALED_SECONDS,
+        what="the managed one is taken over",
+    )
+
+
+@pytest.mark.scenario("S7")
+def test_a_deleted_secret_is_made_again_and_goes_with_its_sealed_secret(
+    sealing: Sealing, kube: Kube, namespace: str
+) -> None:
+    """Deleted, the Secret comes back with the same data; deleted, the SealedSecret takes it along."""
+    obj = kube.create(sealing.sealed("kept", namespace, password=VALUE))
+    there = controller.owned_by(obj, password=VALUE)
+    secret = controller.secret(kube, "kept", namespace)
+    first = eventually(secret, there, timeout=UNSEALED_SECONDS, what="it is unsealed")
+    kube.delete("v1/Secret", "kept", namespace)
+    again = all_of(there, controller.another_than(first))
+    eventually(secret, again, timeout=UNSEALED_SECONDS, what="it is made again")
+    kube.delete(controller.API, "kept", namespace)
+    eventually(secret, controller.is_gone, timeout=UNSEALED_SECONDS, what="it goes with its SealedSecret")
+    consistently(secret, controller.absent, for_=STAYS_SECONDS, what="it stays gone")
+
+
+@pytest.mark.scenario("S9")
+def test_argo_cd_shows_no_value(sealing: Sealing, sandbox: Sandbox, promises: Promises) -> None:
+    """Neither the Application in the cluster nor what Argo CD's API tells of it has a value, plain or in Base64."""
+    kube, namespace = sandbox.kube, sandbox.namespace
+    sealed = sealing.sealed("sealed", namespace, password=VALUE)
+    plain = controller.plain("plain", namespace, password=NEW)
+    sandbox.application(self_heal=False, beside=[sealed, plain])
+    there = controller.has_values(password=VALUE)
+    eventually(controller.secret(kube, "sealed", namespace), there, timeout=UNSEALED_SECONDS, what="it is unsealed")
+    # So that there is a difference to show.
+    kube.patch("v1/Secret", "plain", {"stringData": {NAME: VALUE}}, namespace, manager="platform-e2e-drift")
+    sandbox.look()
+    told = [*secrets.argocd_view.recorded(kube, namespace), *secrets.argocd_view.shown(kube, namespace)]
+    assert '"kind": "Secret"' in told[0][1], "the Secret must be one of its objects"
+    assert secrets.argocd_view.values_in(told, VALUE, NEW) == []
+    promises.report(figures={"views without values": len(told)})
+
+
+@pytest.mark.scenario("X8")
+@pytest.mark.exclusive("sealed-secrets")
+def test_an_outage_of_the_controller_loses_nothing(sealing: Sealing, platform: Platform, sandbox: Sandbox) -> None:
+    """Secrets that exist stay, a new SealedSecret keeps its Application waiting, and comes when the controller is back."""
+    kube, namespace = sandbox.kube, sandbox.namespace
+    kube.create(sealing.sealed("before", namespace, password=VALUE))
+    before, during = controller.secret(kube, "before", namespace), controller.secret(kube, "during", namespace)
+    there = controller.has_values(password=VALUE)
+    eventually(before, there, timeout=UNSEALED_SECONDS, what="there is a Secret before the outage")
+    app = kube.one(argocd.APPLICATION, namespace, argocd.NAMESPACE)
+    with controller.stopped(kube, _release(platform)):
+        sandbox.begin(self_heal=True, beside=[sealing.sealed("during", namespace, password=NEW)])
+        eventually(app, controller.is_health("Progressing"), timeout=SYNCED_SECONDS, what="its Application waits")
+        state = each_of(there, controller.absent)
+        consistently(all_of(before, during), state, for_=STAYS_SECONDS, what="one stays, the other does not come")
+    eventually(during, controller.has_values(password=NEW), timeout=UNSEALED_SECONDS, what="the new one comes")
+    eventually(app, controller.is_health("Healthy"), timeout=SYNCED_SECONDS, what="its Application is healthy")
+    consistently(before, there, for_=STAYS_SECONDS, what="the old one is unchanged")

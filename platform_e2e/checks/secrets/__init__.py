@@ -1,0 +1,8 @@
+"""Secrets: each SealedSecret is unsealed, what Git has of it can be unsealed, and its key is backed up."""
+
+from __future__ import annotations
+
+from platform_e2e.checks.secrets import argocd_view, sealing
+from platform_e2e.checks.secrets.unsealed import WantedSecret, check, of_layer, watch
+
+__all__ = ["WantedSecret", "argocd_view", "check", "of_layer", "sealing", "watch"]
