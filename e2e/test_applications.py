@@ -159,6 +159,7 @@ def test_revisions_exist(layer: Layer, platform_e2e_run: Run, promises: Promises
     promises.report(findings, figures={"not judged": unjudged} if unjudged else {})
 
 
+@pytest.mark.scenario("S8")
 @pytest.mark.smoke
 @pytest.mark.promise("applications")
 def test_no_credential_stands_in_git(layer: Layer, promises: Promises) -> None:
