@@ -359,6 +359,12 @@ def incidents(session: nox.Session) -> None:
     _run(session, "python", "-m", "incidents", *session.posargs)
 
 
+@nox.session(name="sealing-key", venv_backend="none")
+def sealing_key(session: nox.Session) -> None:
+    """Back up the keys of Sealed Secrets, verify a backup, restore it: -- backup|verify|restore (--help tells more)."""
+    _platform_e2e(session, "sealing-key", *session.posargs)
+
+
 @nox.session(venv_backend="none")
 def bundle(session: nox.Session) -> None:
     """Pack a run's directory into one file for a ticket: -- [DIR], artifacts/latest by default."""

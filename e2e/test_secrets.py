@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.conftest import Prerequisites
-from platform_e2e.testing import Kube, Platform, Promises, consistently, eventually, own, require
+from platform_e2e.testing import Cluster, Kube, Platform, Promises, consistently, eventually, own, require
 from platform_e2e.testing.checks import (
+    Kubeseal,
     Release,
     Run,
     Sandbox,
@@ -42,6 +43,12 @@ def sealing(platform: Platform, kube: Kube) -> Sealing:
     return Sealing.of(kube, _release(platform))
 
 
+@pytest.fixture(scope="session")
+def kubeseal(platform: Platform, kube: Kube, cluster: Cluster, platform_e2e_run: Run) -> Kubeseal:
+    """Return the program for the layer's controller."""
+    return Kubeseal.of(kube, cluster.facts, _release(platform), platform_e2e_run.timeline)
+
+
 def _release(platform: Platform) -> Release:
     found = [release for release in platform.layer.releases if release.chart == controller.CHART]
     if len(found) != 1:
@@ -67,6 +74,26 @@ def test_sealed_secret_is_unsealed(
     findings = secrets.watch(wanted, prerequisites.kube, timeout=prerequisites.at_most(UNSEALED_SECONDS))
     require(prerequisites.unmade(findings))
     promises.report(own(findings, prerequisites), figures={"unsealed": 0 if findings else 1})
+
+
+@pytest.mark.scenario("S8")
+@pytest.mark.judges_all
+def test_every_sealed_secret_of_git_can_be_opened(
+    kubeseal: Kubeseal, platform: Platform, kube: Kube, platform_e2e_run: Run, promises: Promises
+) -> None:
+    """`kubeseal --validate` takes each: those that are applied, and those that are written beside them for later."""
+    keys = secrets.keys(platform_e2e_run.settings.sealing_key)
+    looked_at, findings, held = secrets.files.check(platform.layer, kubeseal.validates, keys, kube)
+    require([] if findings else held)
+    promises.report(findings, figures={"validated": looked_at})
+
+
+@pytest.mark.scenario("S8")
+def test_control_kubeseal_refuses_what_was_renamed(kubeseal: Kubeseal, sealing: Sealing, namespace: str) -> None:
+    """The same program takes a SealedSecret, and not its copy under another name."""
+    obj = sealing.sealed("mine", namespace, password=VALUE)
+    assert kubeseal.validates(obj)
+    assert not kubeseal.validates(controller.copied(obj, "other", namespace))
 
 
 @pytest.mark.scenario("S1")
@@ -140,8 +167,8 @@ def _stays_closed(kube: Kube, name: str, namespace: str) -> None:
     cause = explain(live, kube)
     assert cause is not None
     assert cause.id == "secret-not-unsealed"
-    reasons = {event["reason"] for event in kube.events(controller.API, name, namespace)}
-    assert "ErrUnsealFailed" in reasons
+    events = kube.many("v1/Event", namespace)
+    eventually(events, controller.told(name, "ErrUnsealFailed"), timeout=UNSEALED_SECONDS, what="an event tells")
     what = f"secret/{name} -n {namespace} does not come"
     consistently(controller.secret(kube, name, namespace), controller.absent, for_=STAYS_SECONDS, what=what)
 

@@ -26,6 +26,7 @@ from platform_e2e.commands import (
     rbac,
     report,
     reproduce,
+    sealing_key,
     validate,
     wait,
 )
@@ -49,12 +50,16 @@ COMMANDS: dict[str, tuple[str, ModuleType]] = {
     "history": ("list the last runs: verdict, seconds, heal times, flaky tests", history),
     "capture": ("take a read-only picture of a live platform into one redacted file", capture),
     "reproduce": ("bring a captured incident about on a cluster of its own", reproduce),
+    "sealing-key": ("back up the keys of Sealed Secrets, verify a backup, restore it", sealing_key),
     "bundle": ("pack a run's directory into one RUN.tar.gz for a ticket", bundle),
     "report": ("make a run's report.html again, from what the run left behind", report),
     "alert-cases": ("keep the cases of alerts that a run has derived, beside the layer", alert_cases),
     "leaks": ("end runs in every way there is and compare the host before and after", leaks),
 }
 """By name: the help of a command, and its module."""
+
+OWN_HELP = frozenset({"cluster", "sealing-key"})
+"""Commands with subcommands, which have a help each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,7 +116,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     called = next((word for word in words if word not in {"-v", "--verbose"}), "")
     for name in (called,) if called in COMMANDS else COMMANDS:
         about, module = COMMANDS[name]
-        command = commands.add_parser(name, help=about, add_help=name != "cluster")
+        command = commands.add_parser(name, help=about, add_help=name not in OWN_HELP)
         command.set_defaults(run=module.run, passes_on=False)
         module.add_arguments(command)
     return parser

@@ -17,11 +17,11 @@ from platform_e2e.checks.drifted_objects import CHANGED, MISSING, Drift
 from platform_e2e.checks.git_differences import HIDDEN, Difference, bare
 from platform_e2e.diagnosis.objects import at
 from platform_e2e.errors import HarnessError
+from platform_e2e.foundations import sealing_backup
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.errors import ApiError
-from platform_e2e.kube.expect import eventually
 from platform_e2e.kube.objects import Object, key
-from platform_e2e.kube.readiness import rolled_out
+from platform_e2e.layer import sealing_keys
 
 HAND = "platform-e2e-incident"
 """The field manager of the changes."""
@@ -31,11 +31,6 @@ OWN_FIELDS = ("clusterIP", "clusterIPs", "healthCheckNodePort", "ipFamilies")
 
 SERVED = ("/repoURL", "/targetRevision")
 """Ends of fields that must say where this cluster reads Git from."""
-
-KEY_LABEL = "sealedsecrets.bitnami.com/sealed-secrets-key"
-CONTROLLER = {"app.kubernetes.io/name": "sealed-secrets"}
-RESTART_SECONDS = 60.0
-"""Seconds for the Sealed Secrets controller to restart; it needs about 5."""
 
 
 @dataclass(frozen=True)
@@ -187,16 +182,10 @@ def lose_sealing_key(kube: Kube) -> Applied:
     """
     label = "key of Sealed Secrets"
     try:
-        keys = kube.list("v1/Secret", labels=KEY_LABEL)
+        keys = kube.list("v1/Secret", labels=sealing_keys.LABEL)
         for secret in keys:
             kube.delete("v1/Secret", key(secret)[1], key(secret)[0])
-        for deployment in kube.list("apps/v1/Deployment", labels=CONTROLLER):
-            namespace, name = key(deployment)
-            stamp = {"platform-e2e/restarted-for": ",".join(sorted(key(secret)[1] for secret in keys)) or "no key"}
-            template = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
-            kube.patch("apps/v1/Deployment", name, template, namespace, manager=HAND)
-            source = kube.one("apps/v1/Deployment", name, namespace)
-            eventually(source, rolled_out, timeout=RESTART_SECONDS, what=f"deployment/{name} -n {namespace} runs again")
+        sealing_backup.restart(kube, ",".join(sorted(key(secret)[1] for secret in keys)) or "no key")
     except HarnessError as error:
         return Applied(label, "", f"it could not be deleted: {error.problem}")
     names = ", ".join(key(secret)[1] for secret in keys)

@@ -59,6 +59,7 @@ from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.sandbox import NOT_COMPARED, Sandbox, fits, has_colour, is_sync, synced_with_key
 from platform_e2e.checks.secrets import sealing as controller
+from platform_e2e.checks.secrets.kubeseal import Kubeseal
 from platform_e2e.checks.secrets.sealing import Sealing
 from platform_e2e.diagnosis.attribution import behind
 from platform_e2e.diagnosis.explain import explain
@@ -80,6 +81,7 @@ __all__ = [
     "Application",
     "ApplicationSet",
     "Environment",
+    "Kubeseal",
     "LoadBalancer",
     "MetricsService",
     "Mutation",

@@ -69,6 +69,10 @@ POINTS: Mapping[str, tuple[str, str]] = {
     "ingress-served": (VERDICTS, "an Ingress without a controller is told"),
     "retries-off": (VERDICTS, "retries that are switched off are told"),
     "revision-exists": (VERDICTS, "a revision that is in no branch or tag of the team's repository is told"),
+    "sealing-key-backup": (
+        SECURITY,
+        "a backup of sealing keys is its owner's alone, is never overwritten, and no key is printed",
+    ),
     "plain-secret": (VERDICTS, "a plain Secret in Git beside sealed ones is told"),
     "service-takes-others": (VERDICTS, "a Service that takes in pods of another workload is told"),
     "remedies-fit": (VERDICTS, "a remedy does not advise what is there already, nor blame another thing"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -224,6 +224,17 @@ def refused(words: str) -> Expectation[Object | None]:
             return Pending("the controller has not looked at it")
         said = str(synced.get("message"))
         return Met(live) if synced.get("status") == "False" and words in said else Failed(f"it says `{said}`")
+
+    return judge
+
+
+def told(name: str, reason: str) -> Expectation[Sequence[Object]]:
+    """Return the expectation about events that one tells this of a SealedSecret; the controller sends them after it has acted."""
+
+    def judge(events: Sequence[Object]) -> Verdict:
+        mine = [event for event in events if at(event, "involvedObject", "name") == name]
+        reasons = sorted({str(event.get("reason")) for event in mine})
+        return Met() if reason in reasons else Pending(f"its events tell {', '.join(reasons) or 'nothing'}")
 
     return judge
 
