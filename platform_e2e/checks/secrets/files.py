@@ -35,7 +35,7 @@ class SealedFile:
 
     object: Mapping[str, Any] = field(repr=False)
     place: str
-    rendered: Rendered | None = None
+    rendered: Rendered | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """Return how a finding names it."""
