@@ -267,3 +267,9 @@ def test_who_may_not_is_told_which_verb_on_which_resource_is_missing(
         kube.list("apps/v1/Deployment", "chat-dev")
     assert error.value.problem == f"GET deployments -n chat-dev: 403 Forbidden: {message}"
     assert error.value.remedy == remedy
+
+
+def test_a_request_may_have_headers_for_what_stands_behind_the_api_server(api: ScriptedApi) -> None:
+    with api.client() as kube:
+        kube.raw("GET", "/version", headers={"Cookie": "argocd.token=t"})
+    assert ("Cookie", "argocd.token=t") in [item for headers in api.headers for item in headers]
