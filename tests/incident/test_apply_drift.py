@@ -11,12 +11,13 @@ import pytest
 from platform_e2e.checks.drifted_objects import EXTRA, MISSING, ROLLING
 from platform_e2e.checks.git_differences import Difference
 from platform_e2e.checks.skipped_parts import SkippedParts
+from platform_e2e.foundations import sealing_backup
 from platform_e2e.gitops import sync_pause
-from platform_e2e.incident import apply_drift, rollouts
+from platform_e2e.incident import apply_drift, rollouts, sync_pause
 from platform_e2e.incident.apply_drift import apply, lose_address, patch_of
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
-from platform_e2e.layer import Rendered
+from platform_e2e.layer import Rendered, sealing_keys
 from tests.fakes import incidents, layers
 from tests.fakes.incidents import drift
 from tests.fakes.scripted_api import ScriptedApi
@@ -128,14 +129,14 @@ def test_an_address_is_taken_away_where_there_is_one(api: ScriptedApi, kube: Kub
 
 
 def test_a_lost_key_is_deleted_and_its_controller_restarted(api: ScriptedApi, kube: Kube) -> None:
-    api.put("secrets", "kube-system", "key", metadata={"labels": {apply_drift.KEY_LABEL: "active"}}, data={})
+    api.put("secrets", "kube-system", "key", metadata={"labels": {sealing_keys.LABEL: "active"}}, data={})
     api.put("secrets", "kube-system", "other", data={})
     status = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
     api.put(
         "deployments",
         "kube-system",
         "c",
-        metadata={"labels": apply_drift.CONTROLLER},
+        metadata={"labels": sealing_backup.CONTROLLER},
         spec={"replicas": 1},
         status=status,
     )
