@@ -39,7 +39,7 @@ STANDS_ON: dict[str, tuple[Promise, ...]] = {
         Promise.AUDIT,
         Promise.ENVIRONMENTS,
     ),
-    "sealed-secrets": (Promise.APPLICATIONS,),
+    "sealed-secrets": (Promise.APPLICATIONS, Promise.SECRETS),
 }
 """By a release's chart the promises that cannot be kept without it; its own finding breaks the first."""
 

@@ -13,7 +13,7 @@ from platform_e2e.checks.git_differences import Difference
 from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.foundations import sealing_backup
 from platform_e2e.gitops import sync_pause
-from platform_e2e.incident import apply_drift, rollouts, sync_pause
+from platform_e2e.incident import apply_drift, rollouts
 from platform_e2e.incident.apply_drift import apply, lose_address, patch_of
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import Object
