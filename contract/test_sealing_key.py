@@ -16,7 +16,7 @@ import pytest
 from contract.conftest import named
 from platform_e2e import cli
 from platform_e2e.bringup_phases import from_registry
-from platform_e2e.checks.secrets import backup, sealing
+from platform_e2e.checks.secrets import backup, expected, sealing
 from platform_e2e.checks.secrets.sealing import Sealing
 from platform_e2e.cluster import acquisition
 from platform_e2e.cluster.provider import ClusterFacts, ClusterSpec, Provider
@@ -68,7 +68,7 @@ class Standing:
             name, namespace = each["metadata"]["name"], each["metadata"]["namespace"]
             eventually(
                 sealing.secret(self.kube, name, namespace),
-                sealing.has_values(password=VALUES[name]),
+                expected.has_values(password=VALUES[name]),
                 timeout=UNSEALED_SECONDS,
                 what=f"secret/{name} -n {namespace} is as it was",
             )
@@ -167,12 +167,12 @@ def test_every_secret_survives_the_loss_of_its_cluster(
         third.apply(git)
         for each in git:
             name = each["metadata"]["name"]
-            closed = sealing.refused("no key could decrypt secret")
+            closed = expected.refused("no key could decrypt secret")
             eventually(
                 sealing.sealed_secret(third.kube, name, name), closed, timeout=UNSEALED_SECONDS, what="it is closed"
             )
         absent = sealing.secret(third.kube, "chat", "chat")
-        consistently(absent, sealing.absent, for_=STAYS_SECONDS, what="without the key nothing comes")
+        consistently(absent, expected.absent, for_=STAYS_SECONDS, what="without the key nothing comes")
         # The early backup opens what was sealed before the rotation, and names the rest.
         capsys.readouterr()
         assert third.key("restore", str(early)) == 1

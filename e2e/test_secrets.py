@@ -18,6 +18,7 @@ from platform_e2e.testing.checks import (
     argocd,
     controller,
     each_of,
+    expected,
     explain,
     has_colour,
     secrets,
@@ -96,18 +97,22 @@ def test_control_kubeseal_refuses_what_was_renamed(kubeseal: Kubeseal, sealing: 
     assert not kubeseal.validates(controller.copied(obj, "other", namespace))
 
 
-@pytest.mark.scenario("S1")
-def test_control_a_secret_that_was_changed_by_hand_is_told(sealing: Sealing, kube: Kube, namespace: str) -> None:
-    """The controller does not heal it, and calls the SealedSecret Synced: only the comparison tells."""
+@pytest.mark.scenario("S1", "D13")
+def test_control_a_secret_that_was_changed_by_hand_is_told(
+    sealing: Sealing, kube: Kube, namespace: str, platform_e2e_run: Run
+) -> None:
+    """Neither the controller nor Argo CD heals it, and the SealedSecret stays Synced: only the comparison tells."""
     obj = kube.create(sealing.sealed("tampered", namespace, password=VALUE))
-    right = controller.owned_by(obj, password=VALUE)
-    eventually(controller.secret(kube, "tampered", namespace), right, timeout=UNSEALED_SECONDS, what="it is unsealed")
-    wanted = secrets.WantedSecret.made(obj)
+    right, secret = expected.owned_by(obj, password=VALUE), controller.secret(kube, "tampered", namespace)
+    eventually(secret, right, timeout=UNSEALED_SECONDS, what="it is unsealed")
+    wanted = secrets.WantedSecret.made(obj).known_by(platform_e2e_run.settings.sealing_key)
     assert secrets.check(wanted, kube) == []
-    kube.patch("v1/Secret", "tampered", {"data": {NAME: None}}, namespace, manager="platform-e2e-drift")
-    (found,) = secrets.check(wanted, kube)
-    assert found.cause.id == "unsealed-secret-differs"
-    assert found.observed == f"it lacks {NAME}"
+    for change, told in expected.tampering(wanted, NAME, NEW):
+        kube.patch("v1/Secret", "tampered", change, namespace, manager="platform-e2e-drift")
+        consistently(secret, expected.differs_from(right), for_=STAYS_SECONDS, what="nobody heals it")
+        (found,) = secrets.check(wanted, kube)
+        assert found.cause.id == "unsealed-secret-differs"
+        assert found.observed == told
 
 
 @pytest.mark.scenario("S2")
@@ -116,12 +121,12 @@ def test_an_update_reaches_the_secret(sealing: Sealing, sandbox: Sandbox) -> Non
     kube, namespace = sandbox.kube, sandbox.namespace
     sandbox.application(self_heal=True, beside=[sealing.sealed("updated", namespace, password=VALUE)])
     secret, sealed = controller.secret(kube, "updated", namespace), controller.sealed_secret(kube, "updated", namespace)
-    eventually(secret, controller.has_values(password=VALUE), timeout=UNSEALED_SECONDS, what="the first value is there")
+    eventually(secret, expected.has_values(password=VALUE), timeout=UNSEALED_SECONDS, what="the first value is there")
     sandbox.commit(sealing.sealed("updated", namespace, password=NEW, user="chat"))
     sandbox.look()
-    updated = controller.has_values(password=NEW, user="chat")
+    updated = expected.has_values(password=NEW, user="chat")
     eventually(secret, updated, timeout=SYNCED_SECONDS, what="the Secret has what was committed")
-    eventually(sealed, controller.unsealed(2), timeout=UNSEALED_SECONDS, what="the SealedSecret says so")
+    eventually(sealed, expected.unsealed(2), timeout=UNSEALED_SECONDS, what="the SealedSecret says so")
 
 
 @pytest.mark.scenario("S3", "E2")
@@ -130,7 +135,7 @@ def test_scope_is_enforced(sealing: Sealing, kube: Kube, namespace: str, beside:
     obj = sealing.sealed("mine", namespace, password=VALUE)
     kube.create(obj)
     mine = controller.secret(kube, "mine", namespace)
-    eventually(mine, controller.has_values(password=VALUE), timeout=UNSEALED_SECONDS, what="it opens in its place")
+    eventually(mine, expected.has_values(password=VALUE), timeout=UNSEALED_SECONDS, what="it opens in its place")
     for name, place in (("other", namespace), ("mine", beside)):
         kube.create(controller.copied(obj, name, place))
         _stays_closed(kube, name, place)
@@ -142,7 +147,7 @@ def test_a_wider_scope_opens_wider(scope: str, sealing: Sealing, kube: Kube, nam
     """Namespace-wide opens under any name of the namespace, cluster-wide anywhere: the control of the test above."""
     obj = sealing.sealed("mine", namespace, scope, password=VALUE)
     kube.create(controller.copied(obj, "other", namespace))
-    there = controller.has_values(password=VALUE)
+    there = expected.has_values(password=VALUE)
     eventually(
         controller.secret(kube, "other", namespace),
         there,
@@ -160,7 +165,7 @@ def test_a_wider_scope_opens_wider(scope: str, sealing: Sealing, kube: Kube, nam
 
 def _stays_closed(kube: Kube, name: str, namespace: str) -> None:
     """Demand that no key opens a SealedSecret, that it says so, that its cause is named, and that no Secret comes of it."""
-    closed = controller.refused("no key could decrypt secret")
+    closed = expected.refused("no key could decrypt secret")
     live = eventually(
         controller.sealed_secret(kube, name, namespace), closed, timeout=UNSEALED_SECONDS, what="no key opens it"
     )
@@ -168,9 +173,9 @@ def _stays_closed(kube: Kube, name: str, namespace: str) -> None:
     assert cause is not None
     assert cause.id == "secret-not-unsealed"
     events = kube.many("v1/Event", namespace)
-    eventually(events, controller.told(name, "ErrUnsealFailed"), timeout=UNSEALED_SECONDS, what="an event tells")
+    eventually(events, expected.told(name, "ErrUnsealFailed"), timeout=UNSEALED_SECONDS, what="an event tells")
     what = f"secret/{name} -n {namespace} does not come"
-    consistently(controller.secret(kube, name, namespace), controller.absent, for_=STAYS_SECONDS, what=what)
+    consistently(controller.secret(kube, name, namespace), expected.absent, for_=STAYS_SECONDS, what=what)
 
 
 @pytest.mark.scenario("S4")
@@ -183,7 +188,7 @@ def test_a_foreign_key_opens_nothing(sandbox: Sandbox) -> None:
     eventually(settings, has_colour("blue"), timeout=SYNCED_SECONDS, what="what is beside it is applied")
     _stays_closed(kube, "foreign", namespace)
     app = kube.one(argocd.APPLICATION, namespace, argocd.NAMESPACE)
-    found = eventually(app, controller.is_health("Degraded"), timeout=SYNCED_SECONDS, what="Argo CD tells")
+    found = eventually(app, expected.is_health("Degraded"), timeout=SYNCED_SECONDS, what="Argo CD tells")
     cause = explain(found, kube)
     assert cause is not None
     assert f"sealedsecret/foreign -n {namespace} makes no Secret" in cause.sentence
@@ -194,7 +199,7 @@ def test_an_existing_secret_is_not_overwritten(sealing: Sealing, kube: Kube, nam
     """It keeps its data, and the SealedSecret says why; one that is annotated as managed is taken over."""
     kube.create(controller.plain("theirs", namespace, password=VALUE))
     kube.create(sealing.sealed("theirs", namespace, password=NEW))
-    told = controller.refused("already exists and is not managed by SealedSecret")
+    told = expected.refused("already exists and is not managed by SealedSecret")
     live = eventually(
         controller.sealed_secret(kube, "theirs", namespace),
         told,
@@ -204,11 +209,11 @@ def test_an_existing_secret_is_not_overwritten(sealing: Sealing, kube: Kube, nam
     cause = explain(live, kube)
     assert cause is not None
     assert cause.id == "secret-not-managed"
-    unchanged = controller.has_values(password=VALUE)
+    unchanged = expected.has_values(password=VALUE)
     consistently(controller.secret(kube, "theirs", namespace), unchanged, for_=STAYS_SECONDS, what="it keeps its value")
     kube.create(controller.plain("given", namespace, managed=True, password=VALUE))
     obj = kube.create(sealing.sealed("given", namespace, password=NEW))
-    taken = controller.owned_by(obj, password=NEW)
+    taken = expected.owned_by(obj, password=NEW)
     eventually(
         controller.secret(kube, "given", namespace),
         taken,
@@ -223,15 +228,15 @@ def test_a_deleted_secret_is_made_again_and_goes_with_its_sealed_secret(
 ) -> None:
     """Deleted, the Secret comes back with the same data; deleted, the SealedSecret takes it along."""
     obj = kube.create(sealing.sealed("kept", namespace, password=VALUE))
-    there = controller.owned_by(obj, password=VALUE)
+    there = expected.owned_by(obj, password=VALUE)
     secret = controller.secret(kube, "kept", namespace)
     first = eventually(secret, there, timeout=UNSEALED_SECONDS, what="it is unsealed")
     kube.delete("v1/Secret", "kept", namespace)
-    again = all_of(there, controller.another_than(first))
+    again = all_of(there, expected.another_than(first))
     eventually(secret, again, timeout=UNSEALED_SECONDS, what="it is made again")
     kube.delete(controller.API, "kept", namespace)
-    eventually(secret, controller.is_gone, timeout=UNSEALED_SECONDS, what="it goes with its SealedSecret")
-    consistently(secret, controller.absent, for_=STAYS_SECONDS, what="it stays gone")
+    eventually(secret, expected.is_gone, timeout=UNSEALED_SECONDS, what="it goes with its SealedSecret")
+    consistently(secret, expected.absent, for_=STAYS_SECONDS, what="it stays gone")
 
 
 @pytest.mark.scenario("S9")
@@ -241,7 +246,7 @@ def test_argo_cd_shows_no_value(sealing: Sealing, sandbox: Sandbox, promises: Pr
     sealed = sealing.sealed("sealed", namespace, password=VALUE)
     plain = controller.plain("plain", namespace, password=NEW)
     sandbox.application(self_heal=False, beside=[sealed, plain])
-    there = controller.has_values(password=VALUE)
+    there = expected.has_values(password=VALUE)
     eventually(controller.secret(kube, "sealed", namespace), there, timeout=UNSEALED_SECONDS, what="it is unsealed")
     # So that there is a difference to show.
     kube.patch("v1/Secret", "plain", {"stringData": {NAME: VALUE}}, namespace, manager="platform-e2e-drift")
@@ -259,14 +264,14 @@ def test_an_outage_of_the_controller_loses_nothing(sealing: Sealing, platform: P
     kube, namespace = sandbox.kube, sandbox.namespace
     kube.create(sealing.sealed("before", namespace, password=VALUE))
     before, during = controller.secret(kube, "before", namespace), controller.secret(kube, "during", namespace)
-    there = controller.has_values(password=VALUE)
+    there = expected.has_values(password=VALUE)
     eventually(before, there, timeout=UNSEALED_SECONDS, what="there is a Secret before the outage")
     app = kube.one(argocd.APPLICATION, namespace, argocd.NAMESPACE)
     with controller.stopped(kube, _release(platform)):
         sandbox.begin(self_heal=True, beside=[sealing.sealed("during", namespace, password=NEW)])
-        eventually(app, controller.is_health("Progressing"), timeout=SYNCED_SECONDS, what="its Application waits")
-        state = each_of(there, controller.absent)
+        eventually(app, expected.is_health("Progressing"), timeout=SYNCED_SECONDS, what="its Application waits")
+        state = each_of(there, expected.absent)
         consistently(all_of(before, during), state, for_=STAYS_SECONDS, what="one stays, the other does not come")
-    eventually(during, controller.has_values(password=NEW), timeout=UNSEALED_SECONDS, what="the new one comes")
-    eventually(app, controller.is_health("Healthy"), timeout=SYNCED_SECONDS, what="its Application is healthy")
+    eventually(during, expected.has_values(password=NEW), timeout=UNSEALED_SECONDS, what="the new one comes")
+    eventually(app, expected.is_health("Healthy"), timeout=SYNCED_SECONDS, what="its Application is healthy")
     consistently(before, there, for_=STAYS_SECONDS, what="the old one is unchanged")

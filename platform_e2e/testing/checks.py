@@ -58,6 +58,7 @@ from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.checks.mutations import Mutation
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.checks.sandbox import NOT_COMPARED, Sandbox, fits, has_colour, is_sync, synced_with_key
+from platform_e2e.checks.secrets import expected
 from platform_e2e.checks.secrets import sealing as controller
 from platform_e2e.checks.secrets.kubeseal import Kubeseal
 from platform_e2e.checks.secrets.sealing import Sealing
@@ -107,6 +108,7 @@ __all__ = [
     "controller",
     "dashboards",
     "each_of",
+    "expected",
     "explain",
     "faults",
     "fits",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from cryptography import x509
 
-from platform_e2e.checks.secrets import argocd_view, backup, sealing
+from platform_e2e.checks.secrets import WantedSecret, argocd_view, backup, expected, sealing
 from platform_e2e.checks.secrets.sealing import Sealing
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.client import Kube
@@ -88,33 +89,33 @@ def secret(**values: str) -> Object:
 @pytest.mark.parametrize(
     ("expectation", "state", "verdict"),
     [
-        (sealing.unsealed(), None, Pending),
-        (sealing.unsealed(), {}, Pending),
-        (sealing.unsealed(2), status("True"), Pending),
-        (sealing.unsealed(), status("True"), Met),
-        (sealing.unsealed(), status("False", "no key"), Failed),
-        (sealing.refused("no key"), {}, Pending),
-        (sealing.refused("no key"), status("False", "no key could"), Met),
-        (sealing.refused("no key"), status("False", "exists already"), Failed),
-        (sealing.refused("no key"), status("True"), Failed),
-        (sealing.absent, None, Met),
-        (sealing.absent, {}, Failed),
-        (sealing.is_gone, {}, Pending),
-        (sealing.is_gone, None, Met),
-        (sealing.has_values(a="b"), None, Pending),
-        (sealing.has_values(a="b"), secret(a="b"), Met),
-        (sealing.has_values(a="b"), secret(a="c"), Pending),
-        (sealing.has_values(a="b"), secret(a="b", more="c"), Pending),
-        (sealing.owned_by({"metadata": {"uid": "u"}}, a="b"), secret(a="b"), Met),
-        (sealing.owned_by({"metadata": {"uid": "v"}}, a="b"), secret(a="b"), Pending),
-        (sealing.another_than({"metadata": {"uid": "uid-db"}}), secret(a="b"), Pending),
-        (sealing.another_than({"metadata": {"uid": "first"}}), secret(a="b"), Met),
-        (sealing.another_than({"metadata": {"uid": "first"}}), None, Pending),
-        (sealing.is_health("Degraded"), {"status": {"health": {"status": "Degraded"}}}, Met),
-        (sealing.is_health("Degraded"), None, Pending),
-        (sealing.told("db", "Unsealed"), [], Pending),
-        (sealing.told("db", "Unsealed"), [{"involvedObject": {"name": "db"}, "reason": "Unsealed"}], Met),
-        (sealing.told("db", "Unsealed"), [{"involvedObject": {"name": "x"}, "reason": "Unsealed"}], Pending),
+        (expected.unsealed(), None, Pending),
+        (expected.unsealed(), {}, Pending),
+        (expected.unsealed(2), status("True"), Pending),
+        (expected.unsealed(), status("True"), Met),
+        (expected.unsealed(), status("False", "no key"), Failed),
+        (expected.refused("no key"), {}, Pending),
+        (expected.refused("no key"), status("False", "no key could"), Met),
+        (expected.refused("no key"), status("False", "exists already"), Failed),
+        (expected.refused("no key"), status("True"), Failed),
+        (expected.absent, None, Met),
+        (expected.absent, {}, Failed),
+        (expected.is_gone, {}, Pending),
+        (expected.is_gone, None, Met),
+        (expected.has_values(a="b"), None, Pending),
+        (expected.has_values(a="b"), secret(a="b"), Met),
+        (expected.has_values(a="b"), secret(a="c"), Pending),
+        (expected.has_values(a="b"), secret(a="b", more="c"), Pending),
+        (expected.owned_by({"metadata": {"uid": "u"}}, a="b"), secret(a="b"), Met),
+        (expected.owned_by({"metadata": {"uid": "v"}}, a="b"), secret(a="b"), Pending),
+        (expected.another_than({"metadata": {"uid": "uid-db"}}), secret(a="b"), Pending),
+        (expected.another_than({"metadata": {"uid": "first"}}), secret(a="b"), Met),
+        (expected.another_than({"metadata": {"uid": "first"}}), None, Pending),
+        (expected.is_health("Degraded"), {"status": {"health": {"status": "Degraded"}}}, Met),
+        (expected.is_health("Degraded"), None, Pending),
+        (expected.told("db", "Unsealed"), [], Pending),
+        (expected.told("db", "Unsealed"), [{"involvedObject": {"name": "db"}, "reason": "Unsealed"}], Met),
+        (expected.told("db", "Unsealed"), [{"involvedObject": {"name": "x"}, "reason": "Unsealed"}], Pending),
         (backup.all_unsealed(), [], Met),
         (backup.all_unsealed(["sealedsecret/db -n shop"]), [], Pending),
     ],
@@ -123,8 +124,23 @@ def test_what_is_waited_for(expectation: Callable[[Any], Any], state: Any, verdi
     assert isinstance(expectation(state), verdict)
 
 
+def test_another_value_is_only_tried_where_it_would_be_told() -> None:
+    obj = keys.sealed("db", "shop", password="x")
+    told = [said for _, said in expected.tampering(WantedSecret.made(obj), "password", "y")]
+    assert told == ["it lacks password"]
+    told = [
+        said for _, said in expected.tampering(replace(WantedSecret.made(obj), keys=[keys.key(0)]), "password", "y")
+    ]
+    assert told == ["another value than the sealed one has password", "it lacks password"]
+
+
+@pytest.mark.parametrize(("state", "verdict"), [(secret(a="c"), Met), (secret(a="b"), Failed), (None, Failed)])
+def test_what_must_stay_changed(state: Object | None, verdict: type) -> None:
+    assert isinstance(expected.differs_from(expected.has_values(a="b"))(state), verdict)
+
+
 def test_a_value_that_is_waited_for_is_never_told() -> None:
-    told = sealing.has_values(a="correct-horse")(secret(a="battery"))
+    told = expected.has_values(a="correct-horse")(secret(a="battery"))
     assert "correct-horse" not in str(told)
     assert "battery" not in str(told)
 
