@@ -84,7 +84,9 @@ def check(
 
 def labels_of(every: Sequence[SealedFile]) -> list[str]:
     """Return for what a value may have been sealed: each name of these in each of their namespaces, and those namespaces."""
-    metadata = [mapping(each.object.get("metadata")) for each in every]
+    templates = [mapping(mapping(each.object.get("spec")).get("template")) for each in every]
+    written = [*(each.object for each in every), *templates]
+    metadata = [found for each in written if (found := mapping(each.get("metadata")))]
     names = sorted({str(each.get("name")) for each in metadata})
     namespaces = sorted({str(each.get("namespace")) for each in metadata})
     return [*namespaces, *(f"{namespace}/{name}" for namespace in namespaces for name in names)]
