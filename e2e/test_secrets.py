@@ -39,13 +39,15 @@ SYNCED_SECONDS = 45.0
 NAME, VALUE, NEW = "password", "correct-horse-battery", "staple-correct-horse"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def sealing(platform: Platform, kube: Kube) -> Sealing:
-    """Return what seals values for the layer's controller."""
-    return Sealing.of(kube, _release(platform))
+    """Return what seals values for the layer's controller; it must run, and look at the layer's own SealedSecrets."""
+    found = Sealing.of(kube, _release(platform))
+    require(secrets.unattended(platform.layer, kube))
+    return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def kubeseal(platform: Platform, kube: Kube, cluster: Cluster, platform_e2e_run: Run) -> Kubeseal:
     """Return the program for the layer's controller."""
     return Kubeseal.of(kube, cluster.facts, _release(platform), platform_e2e_run.timeline)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from platform_e2e.checks.secrets import WantedSecret, check, of_layer, watch
+from platform_e2e.checks.secrets import WantedSecret, check, of_layer, unattended, watch
 from platform_e2e.finding import Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Rendered
@@ -129,3 +129,15 @@ def test_the_demo_layer_has_one_for_each_environment_and_grafana() -> None:
     names = [str(each.rendered) for each in of_layer(layers.demo())]
     assert len(names) == 4
     assert "sealedsecret/grafana-admin -n monitoring" in names
+
+
+def test_what_no_controller_looks_at_is_told_of_the_whole_layer() -> None:
+    demo = layers.demo()
+    every = list(of_layer(demo))
+    conditions = [{"type": "Synced", "status": "True"}]
+    live = [
+        {**each.rendered.object, "status": {"conditions": conditions if each.id.startswith("chat") else []}}
+        for each in every
+    ]
+    (found,) = unattended(demo, RecordedView(*live))
+    assert found.object == "sealedsecret/grafana-admin -n monitoring"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from platform_e2e.checks.secrets import argocd_view, files, sealing
-from platform_e2e.checks.secrets.unsealed import WantedSecret, check, of_layer, watch
+from platform_e2e.checks.secrets.unsealed import WantedSecret, check, of_layer, unattended, watch
 from platform_e2e.layer.sealing_keys import known as keys
 
-__all__ = ["WantedSecret", "argocd_view", "check", "files", "keys", "of_layer", "sealing", "watch"]
+__all__ = ["WantedSecret", "argocd_view", "check", "files", "keys", "of_layer", "sealing", "unattended", "watch"]

@@ -26,6 +26,9 @@ PATCHED = "sealedsecrets.bitnami.com/patch"
 
 DEFAULT_TYPE = "Opaque"
 
+UNATTENDED = "sealed-secret-unattended"
+"""The cause of one that no controller looks at."""
+
 
 @dataclass(frozen=True)
 class WantedSecret:
@@ -99,6 +102,12 @@ def check(wanted: WantedSecret, view: ReadApi) -> list[Finding]:
     return [Finding(str(wanted.rendered), Promise.SECRETS, expected, observed, wanted.located(cause))]
 
 
+def unattended(layer: Layer, view: ReadApi) -> list[Finding]:
+    """Return the findings about SealedSecrets of a layer that no controller looks at: it would look at no other one either."""
+    every = (finding for wanted in of_layer(layer) for finding in check(wanted, view))
+    return [finding for finding in every if finding.cause.id == UNATTENDED]
+
+
 def watch(wanted: WantedSecret, view: ReadApi, *, timeout: float) -> list[Finding]:
     """Look at a SealedSecret until nothing is wrong with it, or waiting no longer helps; return what was found last.
 
@@ -124,7 +133,7 @@ def _problem(wanted: WantedSecret, view: ReadApi) -> tuple[str, tuple[str, Cause
         return expected, ("it has not", cause_of_it)
     if not _is_unsealed(live):
         cause = Cause(
-            "sealed-secret-unattended",
+            UNATTENDED,
             f"no controller of Sealed Secrets attends to {rendered} yet",
             "look at the controller's Deployment and log",
         )
