@@ -96,6 +96,10 @@ def load(kube: Kube, keys: Sequence[SealingKey], namespace: str = "") -> list[Se
     """
     wanted = [(each, namespace or each.namespace) for each in keys]
     missing = [(each, place) for each, place in wanted if not _is_there(kube, each, place)]
+    for place in {place for _, place in missing}:
+        if kube.get("v1/Namespace", place) is None:
+            # Of a controller that is still to come.
+            kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}}, manager=MANAGER)
     for each, place in missing:
         secret = sealing_keys.portable(each)
         secret["metadata"]["namespace"] = place

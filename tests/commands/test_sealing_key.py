@@ -26,6 +26,7 @@ pytestmark = pytest.mark.point("sealing-key-backup")
 def cluster(api: ScriptedApi) -> ScriptedApi:
     """Return a cluster with two keys, the second one newer, and a controller."""
     api.serve("bitnami.com/v1alpha1", "sealedsecrets", "SealedSecret")
+    api.put("namespaces", "", "kube-system")
     for number in (0, 1):
         put(api, number)
     metadata = {"labels": {"app.kubernetes.io/name": "sealed-secrets"}, "generation": 1}
@@ -218,7 +219,7 @@ def test_before_the_controller_is_there_keys_wait_for_it(
     api: ScriptedApi, run: Run, tmp_path: Path, capsys: Any
 ) -> None:
     assert run("sealing-key", "restore", backup(tmp_path, 0), *CONFIRMED) == 0
-    assert changes(api) == ["PATCH sealed-secrets-key0"]
+    assert changes(api) == ["PATCH kube-system", "PATCH sealed-secrets-key0"]
     assert "it will read the keys when it starts" in silent(capsys)
 
 
