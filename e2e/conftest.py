@@ -110,7 +110,7 @@ def _dashboards(layer: Layer) -> Cases:
     return ((dashboard.id, dashboard) for dashboard in dashboards.of_layer(layer))
 
 
-def _sealed_secrets(layer: Layer) -> Cases:
+def _wanted_secrets(layer: Layer) -> Cases:
     return ((wanted.id, wanted) for wanted in secrets.of_layer(layer))
 
 
@@ -158,7 +158,7 @@ CASES: dict[str, Callable[[Layer], Cases]] = {
     "alert": _alerts,
     "kept_case": _kept_cases,
     "dashboard": _dashboards,
-    "sealed_secret": _sealed_secrets,
+    "wanted_secret": _wanted_secrets,
     "application": _applications,
     "sealed_secret": _sealed_secrets,
     "applicationset": _applicationsets,

@@ -6,27 +6,28 @@ So who wrote its data is read from the Secret itself (sealed-secrets 0.32.0, pkg
 from __future__ import annotations
 
 import base64
-import os
-import struct
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from platform_e2e.diagnosis.objects import at, condition, listed, name_of
+from platform_e2e.diagnosis.objects import annotations_of, at, condition, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object, uid
 from platform_e2e.kube.read_api import ReadApi
+from platform_e2e.layer import sealed_secrets
 from platform_e2e.layer.argo_objects import mapping
 
 SEALED = "bitnami.com/v1alpha1/SealedSecret"
 
 KEYS = "sealedsecrets.bitnami.com/sealed-secrets-key=active"
 """Label of the Secrets with the controller's keys (README of sealed-secrets)."""
+
+
+PATCHED = "sealedsecrets.bitnami.com/patch"
+"""Annotation of a Secret of another maker that the controller adds to (sealed-secrets 0.32.0, pkg/controller/controller.go)."""
 
 
 def check(sealed: Object, secret: Object | None) -> list[Finding]:
@@ -43,7 +44,8 @@ def check(sealed: Object, secret: Object | None) -> list[Finding]:
     wanted, found = set(mapping(at(sealed, "spec", "encryptedData"))), set(mapping(secret.get("data")))
     template = set(mapping(at(sealed, "spec", "template", "data")))
     different = [f"lacks {key}" for key in sorted(wanted - found)]
-    different += [f"has {key}, which nothing seals" for key in sorted(found - wanted - template)]
+    if annotations_of(secret).get(PATCHED) != "true":
+        different += [f"has {key}, which nothing seals" for key in sorted(found - wanted - template)]
     others = [f"{keys} by {entry.get('manager')} at {entry.get('time')}" for entry, keys in _foreign(sealed, secret)]
     if not different and not others:
         return []
@@ -79,9 +81,6 @@ def _foreign(sealed: Object, secret: Object) -> Iterator[tuple[Mapping[str, Any]
 def seal(values: Mapping[str, str], name: str, namespace: str, view: ReadApi) -> Object:
     """Return a SealedSecret of texts, as kubeseal makes it, for the newest key of the cluster's controller.
 
-    A session key of 32 bytes encrypts each text by AES-GCM with a nonce of zeros, and is encrypted itself by RSA-OAEP with the
-    scope as its label (pkg/crypto/crypto.go).
-
     Args:
         values: by key.
         name: of the Secret.
@@ -97,13 +96,8 @@ def seal(values: Mapping[str, str], name: str, namespace: str, view: ReadApi) ->
     certificate = x509.load_pem_x509_certificate(base64.b64decode(keys[-1]["data"]["tls.crt"]))
     public = certificate.public_key()
     assert isinstance(public, rsa.RSAPublicKey)  # noqa: S101  the controller makes no other; this tells the type checker
-    scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), f"{namespace}/{name}".encode())
-    sealed = {}
-    for key, text in values.items():
-        session = os.urandom(32)
-        first = public.encrypt(session, scheme)
-        rest = AESGCM(session).encrypt(bytes(12), text.encode(), None)
-        sealed[key] = base64.b64encode(struct.pack(">H", len(first)) + first + rest).decode()
+    label = f"{namespace}/{name}"
+    sealed = {key: sealed_secrets.seal(public, text.encode(), label) for key, text in values.items()}
     metadata = {"name": name, "namespace": namespace}
     spec = {"encryptedData": sealed, "template": {"metadata": metadata}}
     return {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "metadata": metadata, "spec": spec}

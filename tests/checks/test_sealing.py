@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from cryptography import x509
 
-from platform_e2e.checks.secrets import WantedSecret, argocd_view, backup, expected, sealing
+from platform_e2e.checks.secrets import argocd_view, backup, expected, sealing
 from platform_e2e.checks.secrets.sealing import Sealing
 from platform_e2e.errors import BrokenHarness
 from platform_e2e.kube.client import Kube
@@ -122,21 +121,6 @@ def secret(**values: str) -> Object:
 )
 def test_what_is_waited_for(expectation: Callable[[Any], Any], state: Any, verdict: type) -> None:
     assert isinstance(expectation(state), verdict)
-
-
-def test_another_value_is_only_tried_where_it_would_be_told() -> None:
-    obj = keys.sealed("db", "shop", password="x")
-    told = [said for _, said in expected.tampering(WantedSecret.made(obj), "password", "y")]
-    assert told == ["it lacks password"]
-    told = [
-        said for _, said in expected.tampering(replace(WantedSecret.made(obj), keys=[keys.key(0)]), "password", "y")
-    ]
-    assert told == ["another value than the sealed one has password", "it lacks password"]
-
-
-@pytest.mark.parametrize(("state", "verdict"), [(secret(a="c"), Met), (secret(a="b"), Failed), (None, Failed)])
-def test_what_must_stay_changed(state: Object | None, verdict: type) -> None:
-    assert isinstance(expected.differs_from(expected.has_values(a="b"))(state), verdict)
 
 
 def test_a_value_that_is_waited_for_is_never_told() -> None:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from platform_e2e.checks import unsealed_secrets
 from platform_e2e.kube.objects import Object
+from platform_e2e.layer import sealed_secrets
 from platform_e2e.layer.invented import opens
 from tests.fakes.recorded_view import RecordedView, made
 
@@ -104,9 +105,22 @@ def test_a_text_is_sealed_for_the_newest_key_alone() -> None:
     assert opens(sealed, [new_key])
     assert not opens(sealed, [old_key])
     elsewhere = {**sealed, "metadata": {"name": "login", "namespace": "other"}}
-    assert not opens(elsewhere, [new_key])
+    assert sealed_secrets.plain(elsewhere, [_loaded(new_key)]) == {}
 
 
 def test_without_a_key_nothing_is_sealed() -> None:
     with pytest.raises(LookupError, match="no Secret has the label"):
         unsealed_secrets.seal({}, "login", "ns", RecordedView())
+
+
+def _loaded(pem: bytes) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
+
+
+def test_a_secret_of_another_maker_that_is_added_to_may_have_more() -> None:
+    added = secret(CONTROLLER, more="eA==")
+    assert len(unsealed_secrets.check(SEALED, added)) == 1
+    added["metadata"]["annotations"] = {unsealed_secrets.PATCHED: "true"}
+    assert unsealed_secrets.check(SEALED, added) == []

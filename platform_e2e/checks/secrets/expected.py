@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from platform_e2e.checks.secrets.unsealed import WantedSecret
 from platform_e2e.diagnosis.objects import at, condition
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.expect import Expectation, Failed, Met, Pending, Verdict
 from platform_e2e.kube.objects import Object
-from platform_e2e.layer import sealed_secrets
 
 
 def unsealed(generation: int = 1) -> Expectation[Object | None]:
@@ -52,28 +50,6 @@ def told(name: str, reason: str) -> Expectation[Sequence[Object]]:
 def absent(live: Object | None) -> Verdict:
     """Judge whether an object does not exist."""
     return Met() if live is None else Failed("it is there")
-
-
-def tampering(wanted: WantedSecret, name: str, value: str) -> Iterator[tuple[Object, str]]:
-    """Yield changes of a Secret by hand, each with how it must be told; of a value only where the keys are known that sealed it.
-
-    Args:
-        wanted: what the SealedSecret says.
-        name: of a value.
-        value: another one.
-    """
-    if sealed_secrets.plain(wanted.rendered.object, wanted.keys):
-        yield {"stringData": {name: value}}, f"another value than the sealed one has {name}"
-    yield {"data": {name: None}}, f"it lacks {name}"
-
-
-def differs_from(right: Expectation[Object | None]) -> Expectation[Object | None]:
-    """Return the expectation that an object is there and is not as another expectation wants it."""
-
-    def judge(live: Object | None) -> Verdict:
-        return Met(live) if live is not None and not isinstance(right(live), Met) else Failed("it is as it was")
-
-    return judge
 
 
 def is_gone(live: Object | None) -> Verdict:

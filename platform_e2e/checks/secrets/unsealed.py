@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from platform_e2e.checks import unsealed_secrets
 from platform_e2e.checks.polling import until_no_findings
 from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.diagnosis.explain import explain
@@ -20,9 +21,6 @@ from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, Rendered, sealed_secrets, sealing_keys
-
-PATCHED = "sealedsecrets.bitnami.com/patch"
-"""Annotation of a Secret that the controller adds to without owning it (sealed-secrets 0.32.0, pkg/controller/controller.go)."""
 
 DEFAULT_TYPE = "Opaque"
 
@@ -138,24 +136,31 @@ def _problem(wanted: WantedSecret, view: ReadApi) -> tuple[str, tuple[str, Cause
             "look at the controller's Deployment and log",
         )
         return expected, ("it has not yet", cause)
-    expected = "its Secret is what Git has sealed"
-    secret = view.get("v1/Secret", name, namespace)
+    return "its Secret is what Git has sealed", _problem_of_secret(wanted, live, view.get("v1/Secret", name, namespace))
+
+
+def _problem_of_secret(wanted: WantedSecret, live: Object, secret: Object | None) -> tuple[str, Cause] | None:
+    """Return what is observed of the Secret of a SealedSecret that is unsealed, with its cause; None where it is as it should be."""
+    rendered = wanted.rendered
+    name, namespace = rendered.name, rendered.namespace
     if secret is None:
         cause = Cause(
             "unsealed-secret-missing",
             f"secret/{name} -n {namespace} is gone, and {rendered} calls itself unsealed: the controller does not make it again",
             "do not start the controller with --skip-recreate (`skipRecreate` of the chart)",
         )
-        return expected, ("there is none", cause)
+        return "there is none", cause
+    for tampered in unsealed_secrets.check(live, secret):
+        return tampered.observed, tampered.cause
     differences = list(_differences(wanted, live, secret))
     if not differences:
-        return expected, None
+        return None
     cause = Cause(
         "unsealed-secret-differs",
         f"secret/{name} -n {namespace} is not what {rendered} says: {'; '.join(differences)}",
         "find out who has changed it; deleted, the controller makes it again as it is in Git",
     )
-    return expected, ("; ".join(differences), cause)
+    return "; ".join(differences), cause
 
 
 def _is_unsealed(live: Object) -> bool:
@@ -167,20 +172,16 @@ def _differences(wanted: WantedSecret, live: Object, secret: Object) -> Iterator
     """Yield in words how a Secret differs from what its SealedSecret says; never a value."""
     owners = at(secret, "metadata", "ownerReferences") or ()
     owned = any(owner.get("uid") == at(live, "metadata", "uid") for owner in owners)
-    patched = annotations_of(secret).get(PATCHED) == "true"
+    patched = annotations_of(secret).get(unsealed_secrets.PATCHED) == "true"
     if not owned and not patched:
         yield "it does not belong to it"
-    data = secret.get("data") or {}
-    missing = sorted(wanted.names - data.keys())
+    missing = sorted(wanted.names - (secret.get("data") or {}).keys())
     if missing:
         yield f"it lacks {listed(missing)}"
-    more = sorted(data.keys() - wanted.names)
-    if more and not patched:
-        yield f"it also has {listed(more)}"
     found = secret.get("type", DEFAULT_TYPE)
     if found != wanted.type:
         yield f"its type is {found} instead of {wanted.type}"
-    changed = sorted(_changed(wanted, data))
+    changed = sorted(_changed(wanted, secret.get("data") or {}))
     if changed:
         yield f"another value than the sealed one has {listed(changed)}"
 
