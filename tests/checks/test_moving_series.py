@@ -221,6 +221,19 @@ def test_what_is_missing_after_a_restart_is_told(
     assert all(said in each.cause.sentence for each in findings)
 
 
+def test_what_another_test_has_taken_away_meanwhile_is_not_missed() -> None:
+    uid = "d45a28eb-259f-4a7d-b100-9935fc19cd6a"
+    file = f"/etc/prometheus/rules/x/monitoring-layer-{uid}.yaml"
+    before = restart.Work(frozenset({"serviceMonitor/dev/chat/0"}), frozenset({(file, "g", "Down")}), NOW)
+    after = restart.Work(frozenset(), frozenset(), NOW)
+    stack = prometheus()
+    assert restart.check(before, after, RecordedView(stack)) == []
+    rule = made("monitoring.coreos.com/v1/PrometheusRule", "layer", "monitoring", metadata={"uid": uid})
+    monitor = made("monitoring.coreos.com/v1/ServiceMonitor", "chat", "dev")
+    (finding,) = restart.check(before, after, RecordedView(stack, rule, monitor))
+    assert finding.observed == f"it lacks 1 scrape pool (serviceMonitor/dev/chat/0); 1 rule ({file}/g/Down)"
+
+
 def test_the_work_of_a_prometheus_is_what_it_scrapes_and_evaluates() -> None:
     class Working(Scraping):
         def rules(self) -> list[LoadedRule]:

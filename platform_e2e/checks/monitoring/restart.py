@@ -5,6 +5,7 @@ What it has stored it keeps only on a volume: without one the series before are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from platform_e2e import timeline
 from platform_e2e.checks.monitoring.inventory import stacks
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.diagnosis.explain.monitors import PROMETHEUS_KIND, every
+from platform_e2e.diagnosis.explain.monitors import PROMETHEUS_KIND, RULE_KIND, every, of_pool
 from platform_e2e.diagnosis.objects import at, condition, counted, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.errors import ApiError
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 OF_PROMETHEUS = {"app.kubernetes.io/name": "prometheus", "app.kubernetes.io/managed-by": "prometheus-operator"}
 """Labels of the pods that the operator makes (prometheus-operator 0.88.0, pkg/prometheus/server/statefulset.go)."""
+
+UID = re.compile(r"-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.yaml$")
+"""How the name of a rule file ends (prometheus-operator 0.88.0, pkg/operator/rules.go)."""
+
+VERSIONS = ("v1", "v1alpha1")
+"""Of the operator's API: that of ServiceMonitors, PodMonitors and Probes, and that of ScrapeConfigs."""
 
 SHOWN = 3
 """How many of what is lacking a sentence names."""
@@ -104,8 +111,8 @@ def check(before: Work, after: Work | None, view: ReadApi) -> list[Finding]:
     if after is None:
         return [_finding(name, "it does not answer", "look at its pod's log")]
     lacking = [
-        _told(before.pools - after.pools, "scrape pool"),
-        _told({"/".join(each) for each in before.rules - after.rules}, "rule"),
+        _told({pool for pool in before.pools - after.pools if _is_wanted(pool, view)}, "scrape pool"),
+        _told({"/".join(rule) for rule in before.rules - after.rules if _is_there(rule[0], view)}, "rule"),
     ]
     said = "; ".join(filter(None, lacking))
     if said:
@@ -120,6 +127,18 @@ def check(before: Work, after: Work | None, view: ReadApi) -> list[Finding]:
         )
         return [Finding(name, Promise.MONITORING, "the series before are there", "they are gone", cause)]
     return []
+
+
+def _is_wanted(pool: str, view: ReadApi) -> bool:
+    """Tell whether what a scrape pool is of still exists: one of another test may have gone meanwhile."""
+    of = of_pool(pool)
+    return of is None or any(view.get(f"monitoring.coreos.com/{version}/{of[0]}", of[2], of[1]) for version in VERSIONS)
+
+
+def _is_there(file: str, view: ReadApi) -> bool:
+    """Tell whether the PrometheusRule of a rule file still exists; the operator ends the name of the file with its uid."""
+    of = UID.search(file)
+    return of is None or any(at(rule, "metadata", "uid") == of[1] for rule in every(RULE_KIND, view))
 
 
 def stored(stack: Object) -> str:
