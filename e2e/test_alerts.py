@@ -21,6 +21,7 @@ def synthetic(platform: Platform, prometheus: Prometheus, platform_e2e_run: Run)
     return alerts.Synthetic(platform.layer, alerts.LiveSeries(prometheus), Promtool.built, directory)
 
 
+@pytest.mark.scenario("M8")
 @pytest.mark.smoke
 def test_alert_fires_and_stays_silent(
     alert: rules.WantedRule,
