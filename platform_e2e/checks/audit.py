@@ -122,10 +122,11 @@ def anonymous(objects: Iterable[Object]) -> list[Finding]:
     found = []
     for obj in objects:
         entries = at(obj, "metadata", "managedFields") or ()
-        if entries and all(entry.get("manager") and entry.get("time") for entry in entries):
+        # An apply that changed nothing has no time (kubernetes 1.34, seen).
+        if entries and all(entry.get("manager") for entry in entries):
             continue
         name = name_of(obj)
-        observed = "an entry has no manager or time" if entries else "it has no managedFields"
+        observed = "an entry has no manager" if entries else "it has no managedFields"
         cause = Cause(
             "writer-unknown",
             f"nothing tells who wrote {name}: {observed}",
