@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import rules
+from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.rules.check import broken, check, judged_by_promtool
 from platform_e2e.checks.rules.observe import ObservedRule, observe, unloaded
 from platform_e2e.finding import Finding, Promise
@@ -301,6 +302,15 @@ def test_an_alert_whose_condition_was_never_otherwise_is_told_before_its_time(
             f"the alert Down is about to fire: its condition has been met for {held:g} s, ever since there is what it "
             "reads, and nothing else of the platform is broken"
         )
+
+
+def test_what_is_broken_on_purpose_by_another_test_is_no_pending_alert() -> None:
+    expr = 'up{name="e2e-1"} == 0'
+    met = {expr: 300.0, 'count(up{name="e2e-1"})': 300.0}
+    case = Case(expr, 'up{name="e2e-1", job="x"}', loaded=[loaded(expr, state="pending")], met=met)
+    assert case.finding() is not None
+    case.takers.append(made("v1/Namespace", "e2e-1", labels={TESTS: "e2e-1"}))
+    assert case.finding() is None
 
 
 def test_a_window_that_remembers_what_was_before_is_waited_for() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -141,9 +141,9 @@ class Stored(Prometheus):
         """Return how long samples are kept."""
         return self.keeps
 
-    def held(self, expression: str) -> float:
-        """Return for how long an expression has had a result."""
-        return self.met.get(expression, 0.0)
+    def held(self, expression: str, apart: Collection[str] = ()) -> float:
+        """Return for how long an expression has had a result; with a name in it that does not count, it has had none."""
+        return 0.0 if any(name in expression for name in apart) else self.met.get(expression, 0.0)
 
     def now(self) -> datetime:
         """Return the time at which everything was evaluated a second ago."""

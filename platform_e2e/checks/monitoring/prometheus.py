@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -325,16 +325,18 @@ class Prometheus:
         )
         return seconds_of(said[0]) if said else 0.0
 
-    def held(self, expression: str) -> float:
+    def held(self, expression: str, apart: Collection[str] = ()) -> float:
         """Return for how many seconds some series of a result has been there without a gap, at most `HELD_SECONDS`.
 
         Args:
             expression: PromQL whose result is a vector.
+            apart: values of labels by which a series does not count.
         """
         now = self.now().timestamp()
         window = {"start": f"{now - HELD_SECONDS:.3f}", "end": f"{now:.3f}", "step": str(HELD_STEP)}
         found = self._data("/api/v1/query_range", query=expression, **window)["result"]
-        return max((_unbroken([float(point[0]) for point in each["values"]], now) for each in found), default=0.0)
+        counted = (each for each in found if not set(each["metric"].values()) & set(apart))
+        return max((_unbroken([float(point[0]) for point in each["values"]], now) for each in counted), default=0.0)
 
     def now(self) -> datetime:
         """Return the time by Prometheus' own clock, the one that it stamps scrapes with."""

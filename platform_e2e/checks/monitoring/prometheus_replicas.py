@@ -6,7 +6,7 @@ What the Service `prometheus-operated` leads to is any pod of any Prometheus in 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar
 
@@ -198,9 +198,9 @@ class Together(Prometheus):
         """Return for how many seconds all of them keep samples."""
         return min((kept for shard in self._shards if (kept := shard.retention())), default=0.0)
 
-    def held(self, expression: str) -> float:
+    def held(self, expression: str, apart: Collection[str] = ()) -> float:
         """Return for how many seconds a result has been there at every replica."""
-        return min(max(shard.held(expression) for shard in shards) for shards in self._replicas)
+        return min(max(shard.held(expression, apart) for shard in shards) for shards in self._replicas)
 
     def scrape_jobs(self) -> set[str]:
         """Return the names of the jobs that all of them have loaded."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.expressions import USUAL, ReadExpression, read
 from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, PrometheusError
 from platform_e2e.checks.rules.wanted import WantedRule
@@ -15,9 +16,9 @@ from platform_e2e.diagnosis.explain.monitors import (
     RULER_KIND,
     selected_by,
 )
-from platform_e2e.diagnosis.objects import at, changed_at, name_of
+from platform_e2e.diagnosis.objects import at, changed_at, labels_of, name_of
 from platform_e2e.finding import Cause
-from platform_e2e.kube.objects import Object
+from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import PromQLError, same
@@ -153,7 +154,12 @@ def _with_expression(
     if seen.loaded is None or seen.loaded.state != "pending" or found.expression is None:
         return seen
     there = min((prometheus.held(f"count({each})") for each in found.expression.selectors), default=0.0)
-    return replace(seen, held=prometheus.held(wanted.expression), there=there)
+    return replace(seen, held=prometheus.held(wanted.expression, _of_tests(view)), there=there)
+
+
+def _of_tests(view: ReadApi) -> frozenset[str]:
+    """Return the namespaces that tests make for themselves, whose names their Applications have too: what is broken there is meant so."""
+    return frozenset(key(space)[1] for space in view.list("v1/Namespace") if TESTS in labels_of(space))
 
 
 def _loaded(wanted: WantedRule, mine: Sequence[LoadedRule], takers: Sequence[Object]) -> LoadedRule | None:
