@@ -11,6 +11,7 @@ import pytest
 
 from platform_e2e.checks import rules
 from platform_e2e.checks.applications import TESTS
+from platform_e2e.checks.monitoring.prometheus import ActiveAlert
 from platform_e2e.checks.rules.check import broken, check, judged_by_promtool
 from platform_e2e.checks.rules.observe import ObservedRule, observe, unloaded
 from platform_e2e.finding import Finding, Promise
@@ -311,6 +312,15 @@ def test_what_is_broken_on_purpose_by_another_test_is_no_pending_alert() -> None
     assert case.finding() is not None
     case.takers.append(made("v1/Namespace", "e2e-1", labels={TESTS: "e2e-1"}))
     assert case.finding() is None
+
+
+def test_an_alert_that_fires_for_nothing_but_what_a_test_breaks_is_none() -> None:
+    theirs = ActiveAlert("Down", "firing", {"alertname": "Down", "exported_namespace": "e2e-1"})
+    case = Case("up == 1", loaded=[loaded("up == 1", state="firing")], active=[theirs])
+    case.takers.append(made("v1/Namespace", "e2e-1", labels={TESTS: "e2e-1"}))
+    assert case.finding() is None
+    case.prometheus.active = [theirs, replace(theirs, labels={"alertname": "Down", "exported_namespace": "chat-dev"})]
+    assert case.finding() is not None
 
 
 def test_a_window_that_remembers_what_was_before_is_waited_for() -> None:

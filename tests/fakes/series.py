@@ -10,7 +10,14 @@ from typing import Any
 
 import promql_parser
 
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, PrometheusError, Sample, ScrapeTarget
+from platform_e2e.checks.monitoring.prometheus import (
+    ActiveAlert,
+    LoadedRule,
+    Prometheus,
+    PrometheusError,
+    Sample,
+    ScrapeTarget,
+)
 from platform_e2e.promql import Selector, parse
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -34,6 +41,7 @@ class Stored(Prometheus):
         refused: by a part of an expression why it cannot be evaluated.
         met: by expression for how many seconds it has had a result; 0 for all others.
         keeps: seconds for which samples are kept.
+        active: alerts whose condition is met.
     """
 
     series: Sequence[Series] = ()
@@ -46,6 +54,7 @@ class Stored(Prometheus):
     refused: Mapping[str, str] = field(default_factory=dict)
     met: Mapping[str, float] = field(default_factory=dict)
     keeps: float = 864000.0
+    active: Sequence[ActiveAlert] = ()
 
     def query(self, expression: str) -> list[Sample]:
         """Evaluate aggregations and functions of selectors as if they only chose series, and an `and` of two."""
@@ -140,6 +149,10 @@ class Stored(Prometheus):
     def retention(self) -> float:
         """Return how long samples are kept."""
         return self.keeps
+
+    def alerts(self) -> list[ActiveAlert]:
+        """Return the alerts whose condition is met."""
+        return list(self.active)
 
     def held(self, expression: str, apart: Collection[str] = ()) -> float:
         """Return for how long an expression has had a result; with a name in it that does not count, it has had none."""
