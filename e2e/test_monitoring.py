@@ -173,8 +173,9 @@ def test_control_service_monitor_without_the_label_is_unselected(namespace: str,
 
 
 @pytest.mark.scenario("M3")
-def test_traffic_moves_series(
+def test_traffic_moves_series(  # noqa: PLR0917 - fixtures come by their names
     load_balancer: LoadBalancer,
+    wanted: loadbalancer.WantedService,
     prerequisites: Prerequisites,
     outside: loadbalancer.Outside,
     prometheus: Prometheus,
@@ -192,6 +193,9 @@ def test_traffic_moves_series(
         findings = until_no_findings(
             partial(moving_series.check, before, results, layer), timeout=MOVED_SECONDS, what="a counter grows"
         )
+        if findings:
+            # An address that does not answer moves nothing.
+            require(loadbalancer.watch(wanted, kube, outside, timeout=0.0)[1])
         unproven = moving_series.unknown(watch, layer) if findings else None
         promises.report([] if unproven else findings, {"moved": watch.counters}, unproven)
 

@@ -16,6 +16,9 @@ from platform_e2e.layer import Layer
 MISSING = ("-metric-missing", "-label-missing", "-value-missing", "-selector-unmatched", "-variable-empty")
 """How the causes end of what reads series that are not there."""
 
+ALERTS = ("alert-firing", "alert-pending")
+"""Causes of an alert whose condition is met: it may tell of a target that is not scraped."""
+
 FRESH = timedelta(minutes=3)
 """How old a target's last scrape may be: three times the longest usual interval."""
 
@@ -32,7 +35,7 @@ def unloaded(findings: Sequence[Finding], view: ReadApi, prometheus: Prometheus)
 
 
 def behind(findings: Sequence[Finding], layer: Layer, view: ReadApi, prometheus: Prometheus) -> list[Finding]:
-    """Return what keeps targets of the layer from being scraped, where findings are about series that are not there.
+    """Return what keeps targets of the layer from being scraped, where findings are about series that are not there, or alerts of that.
 
     Which target would deliver a series is not known before it has: while one is not scraped, it may be that one.
 
@@ -42,7 +45,7 @@ def behind(findings: Sequence[Finding], layer: Layer, view: ReadApi, prometheus:
         view: of the cluster.
         prometheus: that scrapes.
     """
-    if not any(finding.cause.id.endswith(MISSING) for finding in findings):
+    if not any(finding.cause.id.endswith((*MISSING, *ALERTS)) for finding in findings):
         return []
     if broken := configuration.check(view, prometheus):
         return broken
