@@ -315,9 +315,13 @@ def test_what_is_broken_on_purpose_by_another_test_is_no_pending_alert() -> None
 
 
 def test_an_alert_that_fires_for_nothing_but_what_a_test_breaks_is_none() -> None:
-    theirs = ActiveAlert("Down", "firing", {"alertname": "Down", "exported_namespace": "e2e-1"})
+    theirs = ActiveAlert("Down", "firing", {"alertname": "Down", "exported_namespace": "e2e-0123abcd"})
     case = Case("up == 1", loaded=[loaded("up == 1", state="firing")], active=[theirs])
-    case.takers.append(made("v1/Namespace", "e2e-1", labels={TESTS: "e2e-1"}))
+    # Its namespace is gone already.
+    assert case.finding() is None
+    case.prometheus.active = [replace(theirs, labels={"exported_namespace": "e2e-of-a-team"})]
+    assert case.finding() is not None
+    case.takers.append(made("v1/Namespace", "e2e-of-a-team", labels={TESTS: "x"}))
     assert case.finding() is None
     case.prometheus.active = [theirs, replace(theirs, labels={"alertname": "Down", "exported_namespace": "chat-dev"})]
     assert case.finding() is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,9 @@ from platform_e2e.promql import PromQLError, same
 
 ACTIVE = frozenset({"pending", "firing"})
 """States of an alert of which the condition is met (Prometheus 3, docs/querying/api)."""
+
+OWN = re.compile(r"e2e-[0-9a-f]{8}")
+"""The name of a namespace that a test makes for itself (fixtures/probes.py)."""
 
 MISSED = 3
 """Evaluations that may be missed before a rule counts as one that is evaluated no more."""
@@ -159,7 +163,7 @@ def _with_expression(
     if seen.loaded is None or seen.loaded.state != "pending" or found.expression is None:
         return seen
     there = min((prometheus.held(f"count({each})") for each in found.expression.selectors), default=0.0)
-    return replace(seen, held=prometheus.held(wanted.expression, _of_tests(view)), there=there)
+    return replace(seen, held=prometheus.held(wanted.expression, _of_tests(view, prometheus)), there=there)
 
 
 def meant_by_tests(name: str, prometheus: Prometheus, view: ReadApi) -> bool:
@@ -171,12 +175,18 @@ def meant_by_tests(name: str, prometheus: Prometheus, view: ReadApi) -> bool:
         view: of the cluster.
     """
     active = [alert for alert in prometheus.alerts() if alert.alert == name]
-    return bool(active) and all(_of_tests(view) & set(alert.labels.values()) for alert in active)
+    theirs = _of_tests(view, prometheus)
+    return bool(active) and all(theirs & set(alert.labels.values()) for alert in active)
 
 
-def _of_tests(view: ReadApi) -> frozenset[str]:
-    """Return the namespaces that tests make for themselves, whose names their Applications have too: what is broken there is meant so."""
-    return frozenset(key(space)[1] for space in view.list("v1/Namespace") if TESTS in labels_of(space))
+def _of_tests(view: ReadApi, prometheus: Prometheus) -> frozenset[str]:
+    """Return the namespaces that tests make for themselves, whose names their Applications have too: what is broken there is meant so.
+
+    An alert outlives the namespace that it is about.
+    """
+    there = {key(space)[1] for space in view.list("v1/Namespace") if TESTS in labels_of(space)}
+    told = {value for alert in prometheus.alerts() for value in alert.labels.values() if OWN.fullmatch(value)}
+    return frozenset(there | told)
 
 
 def _loaded(wanted: WantedRule, mine: Sequence[LoadedRule], takers: Sequence[Object]) -> LoadedRule | None:
