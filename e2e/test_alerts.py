@@ -6,7 +6,7 @@ import pytest
 
 from e2e.conftest import Prerequisites
 from platform_e2e.testing import Platform, Promises, own, require
-from platform_e2e.testing.checks import Prometheus, Promtool, Run, alerts, rules
+from platform_e2e.testing.checks import Prometheus, Promtool, Run, alerts, broken_scrapes, rules
 
 pytestmark = pytest.mark.promise("alerts")
 
@@ -35,6 +35,8 @@ def test_alert_fires_and_stays_silent(
     timeout = prerequisites.at_most(EVALUATED_SECONDS)
     _, unfit = rules.watch(alert, layer, prerequisites.kube, prometheus, timeout=timeout)
     require(prerequisites.unmade(unfit))
+    require(broken_scrapes.unloaded(unfit, prerequisites.kube, prometheus))
+    require(broken_scrapes.behind(unfit, layer, prerequisites.kube, prometheus))
     # What it reads is not there, or it cannot be evaluated: that is the other promise's, and told once.
     require(unfit)
     derived = synthetic.of(alert)
