@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -35,6 +35,9 @@ from platform_e2e.layer import Layer, Rendered
 
 FRESH = timedelta(minutes=3)
 """How old a target's last scrape may be in a picture of one moment: three times the longest usual interval."""
+
+OF_PROMETHEUS = (Promise.MONITORING, Promise.ALERTS)
+"""Promises that are not known where Prometheus cannot be asked."""
 
 UNASKED = Outside(asks=False)
 """No client asks the addresses from outside."""
@@ -77,10 +80,11 @@ def run_all(context: CheckContext) -> list[Finding]:
     live = live_applications(context)
     found: dict[tuple[str, str], Finding] = {}
     told: set[str] = set()
+    asked = prometheus(context.reader, context.skipped)
     for several in (
         _services(context, view),
-        _monitors(context, view),
-        _alerts(context),
+        _monitors(context, view, asked),
+        _alerts(context, asked),
         _applications(context, view, live),
     ):
         for finding in several:
@@ -106,11 +110,11 @@ def live_applications(context: CheckContext) -> dict[str, Object]:
 
 def prometheus(reader: Reader, skipped: SkippedParts) -> Prometheus | None:
     """Return the Prometheus of the cluster, asked by GET through the API server; None where it cannot be asked."""
-    with skipped.skipping("Prometheus"):
+    with skipped.skipping("Prometheus", *OF_PROMETHEUS):
         places = [key(service)[0] for service in reader.list("v1/Service", fields={"metadata.name": OPERATED})]
         if len(places) == 1:
             return Operated(reader, places[0])
-        skipped.add("Prometheus", f"{len(places)} Services are called {OPERATED}")
+        skipped.add("Prometheus", f"{len(places)} Services are called {OPERATED}", *OF_PROMETHEUS)
     return None
 
 
@@ -118,14 +122,14 @@ def _applications(context: CheckContext, view: CachedReader, live: Mapping[str, 
     mine = [application for application in context.layer.applications if application.name in context.apps]
     for application in mine:
         # Each by itself: rights may end at a namespace.
-        with context.skipped.skipping("checks of Applications"):
+        with context.skipped.skipping("checks of Applications", Promise.APPLICATIONS, Promise.ENVIRONMENTS):
             yield from applications.policy(application)
             app = live.get(application.name)
             at_commit = context.sha or argocd.revisions(app or {})
             yield from applications.convergence(application, app, at_commit, view)
             yield from as_in_git(application, app, view) if app else ()
     if context.whole:
-        with context.skipped.skipping("checks of Applications"):
+        with context.skipped.skipping("checks of Applications", Promise.APPLICATIONS, Promise.ENVIRONMENTS):
             yield from applications.registered(mine, list(live.values()), context.layer.aside)
             for environment in context.layer.environments:
                 yield from applications.environment(environment)
@@ -135,14 +139,14 @@ def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
     layer = context.layer
     for balancer in layer.load_balancers():
         if balancer.service.application in context.apps and not balancer.exempt:
-            with context.skipped.skipping("checks of LoadBalancer Services"):
+            with context.skipped.skipping("checks of LoadBalancer Services", Promise.LOADBALANCER):
                 wants = loadbalancer.WantedService.served(balancer, layer, context.pool_map)
                 yield from check_service(wants, observe_service(wants, view, context.outside))
     for service in layer.of_kind("v1/Service"):
         if service.application in context.apps:
             yield from loadbalancer.typed(service)
     if context.whole:
-        with context.skipped.skipping("checks of LoadBalancer Services"):
+        with context.skipped.skipping("checks of LoadBalancer Services", Promise.LOADBALANCER):
             known = {
                 (str(balancer.service.namespace), balancer.service.name)
                 for balancer in layer.load_balancers(every=True)
@@ -150,55 +154,54 @@ def _services(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
             yield from loadbalancer.unplanned(view, known, TESTS, layer.aside)
 
 
-def _monitors(context: CheckContext, view: CachedReader) -> Iterator[Finding]:
+def _monitors(context: CheckContext, view: CachedReader, asked: Prometheus | None) -> Iterator[Finding]:
     layer = context.layer
-    asked = prometheus(context.reader, context.skipped)
     for monitor in layer.monitors():
         if asked is not None and monitor.application in context.apps and not monitor.exempt(Promise.MONITORING):
-            with context.skipped.skipping("checks of monitors"):
+            with context.skipped.skipping("checks of monitors", Promise.MONITORING):
                 wants = monitoring.WantedMonitor.of(monitor, layer)
                 yield from check_monitor(wants, observe_monitor(wants, view, asked, asked.now() - FRESH))
     for port in layer.metrics_services():
         if port.service.application in context.apps:
             # One that another promise blocks must not keep the others from being checked.
-            with context.skipped.skipping("checks of metrics ports"):
+            with context.skipped.skipping("checks of metrics ports", Promise.MONITORING):
                 yield from unmonitored.covered(port, layer, view)
     if context.whole:
-        with context.skipped.skipping("checks of the foundations' metrics"):
+        known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
+        with context.skipped.skipping("checks of the foundations' metrics", Promise.MONITORING):
             yield from unmonitored.unwatched(view, [each for each in layer.releases if not each.brought])
-        with context.skipped.skipping("checks of other monitors"):
-            known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
+        with context.skipped.skipping("checks of other monitors", Promise.MONITORING):
             yield from unmonitored.unselected(view, known, TESTS, layer.aside, layer=layer)
-        with context.skipped.skipping("checks of other rules"):
+        with context.skipped.skipping("checks of other rules", Promise.RULES):
             ruled = {unmonitored.identity(rule.object) for rule in layer.of_kind("PrometheusRule")}
             yield from unmonitored.unselected(view, ruled, TESTS, layer.aside, rules=True, layer=layer)
-        with context.skipped.skipping("checks of admission webhooks"):
+        with context.skipped.skipping("checks of admission webhooks", Promise.RULES):
             yield from rules.admission.policies(layer, view)
         if asked is not None:
-            yield from _scraped(context, view, asked)
+            yield from _scraped(context, view, asked, known)
 
 
-def _scraped(context: CheckContext, view: CachedReader, asked: Prometheus) -> Iterator[Finding]:
+def _scraped(
+    context: CheckContext, view: CachedReader, asked: Prometheus, known: Collection[unmonitored.Identity]
+) -> Iterator[Finding]:
     """Yield what is wrong with the whole of what is scraped."""
     layer = context.layer
-    known = {unmonitored.identity(monitor.object) for monitor in layer.monitors()}
-    with context.skipped.skipping("checks of targets"):
+    with context.skipped.skipping("checks of targets", Promise.MONITORING):
         yield from inventory.all_of(view, asked, known, secrets=False)
-    with context.skipped.skipping("checks of Prometheus' configuration"):
+    with context.skipped.skipping("checks of Prometheus' configuration", Promise.MONITORING):
         yield from configuration.check(view, asked, secrets=False)
-    with context.skipped.skipping("checks of the foundations' metrics"):
+    with context.skipped.skipping("checks of the foundations' metrics", Promise.MONITORING):
         yield from release_metrics.unscraped(layer, view, asked)
         if release_metrics.are_read("argo-cd", layer):
             yield from argocd_info.check(argocd_info.observe(view, asked))
 
 
-def _alerts(context: CheckContext) -> Iterator[Finding]:
+def _alerts(context: CheckContext, asked: Prometheus | None) -> Iterator[Finding]:
     """Yield the alerts that no receiver gets, and the inhibitions by labels that no alert has."""
     mine = [alert for alert in alerts.of_layer(context.layer) if alert.application in context.apps]
-    asked = prometheus(context.reader, context.skipped) if mine else None
-    if asked is None:
+    if asked is None or not mine:
         return
-    with context.skipped.skipping("checks of alerts"):
+    with context.skipped.skipping("checks of alerts", Promise.ALERTS):
         for alert in mine:
             yield from alerts.routing.check(alert, alerts.routing.observe(alert, asked, context.reader), context.layer)
         if context.whole:
@@ -208,7 +211,7 @@ def _alerts(context: CheckContext) -> Iterator[Finding]:
 def _hidden(context: CheckContext, live: Mapping[str, Object]) -> Iterator[Finding]:
     """Yield drift that Argo CD was told to look away from."""
     settings = None
-    with context.skipped.skipping("configmap/argocd-cm"):
+    with context.skipped.skipping("configmap/argocd-cm", Promise.SELFHEAL):
         settings = ignore_differences.settings(context.reader)
     for rendered in wanted(context.layer, context.apps):
         app = live.get(rendered.application)

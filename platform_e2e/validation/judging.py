@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.checks.unmanaged_changes import UnmanagedChange
 from platform_e2e.cluster.connection import Connection
 from platform_e2e.errors import BrokenHarness
-from platform_e2e.finding import Promise
+from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.incident import revision
 from platform_e2e.kube.objects import Object, key
@@ -23,11 +23,10 @@ from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Layer
 from platform_e2e.runs import layer_at_commit
 from platform_e2e.toolbox import layer_renderer
-from platform_e2e.validation import reachability
+from platform_e2e.validation import live_layer, reachability
 from platform_e2e.validation.gate import Gate
 from platform_e2e.validation.listing import SECRET
-from platform_e2e.validation.live_layer import tracked
-from platform_e2e.validation.verdict import Verdict, verdict
+from platform_e2e.validation.verdict import Verdict, by_promise, unknown_without
 
 NOT_ASKED = "the addresses were not asked: give --probe-from host where this machine reaches them"
 
@@ -40,7 +39,9 @@ ONLY_GIT: dict[str, str] = {
 """What is not judged without a checkout, by promise."""
 
 
-def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from: str) -> Verdict:
+def judge(
+    connection: Connection, directory: Path | None, gate: Gate, probe_from: str, before: Sequence[Finding] = ()
+) -> Verdict:
     """Return the verdict on a cluster.
 
     Args:
@@ -48,6 +49,7 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
         directory: of the layer in a checkout, or None.
         gate: what excuses findings.
         probe_from: `host` to ask the addresses from this machine, `none` not to, `auto` where it reaches one of them.
+        before: findings of an earlier look.
 
     Raises:
         BrokenHarness: no Application can be read.
@@ -75,13 +77,16 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
             layer,
             sha,
             [key(app)[1] for app in apps],
-            whole=True,
             outside=Outside() if probing else UNASKED,
             pool_map=connection.pool_map,
             skipped=skipped,
         )
-        findings = run_all(context)
-        changed: list[UnmanagedChange] = skipped.read("managed fields", lambda: list(_unmanaged(layer, connection)), [])
+        findings = [*run_all(context), *before]
+        for each in layer.not_judged:
+            if any(rule.covers(each) for rule in layer.accepted):
+                # As far as the team accepts it, it makes nothing unknown.
+                skipped.parts.pop(each.object, None)
+        changed: list[UnmanagedChange] = skipped.read("managed fields", lambda: list(_unmanaged(layer, reader)), [])
         if layer.unmanaged_changes_break:
             findings += unmanaged_changes.findings(changed, layer)
         else:
@@ -89,26 +94,22 @@ def judge(connection: Connection, directory: Path | None, gate: Gate, probe_from
         if reader.narrowed:
             kinds, where = ", ".join(sorted(reader.narrowed)), ", ".join(reader.instead)
             skipped.add("other namespaces", f"this user may list {kinds} only in {where} (-n NAME adds one)")
-        counted, excused = gate.sorted(findings, connection.name)
-        return verdict(
-            connection.name,
-            counted,
-            excused,
-            skipped,
-            unjudged=unjudged,
-            from_live=directory is None,
-            not_judged=[each for each in layer.not_judged if not any(rule.covers(each) for rule in layer.accepted)],
-            accepted=gate.accepted,
-            notes=notes,
+        blind = live_layer.blind(skipped) if directory is None else {}
+        unseen = {promise for promises in blind.values() for promise in promises}
+        counted, excused = gate.sorted(
+            [finding for finding in findings if finding.promise not in unseen], connection.name
         )
+        unknown = unknown_without(skipped, unjudged, blind)
+        accepted = {promise: gate.accepted(promise) for promise in unknown}
+        return Verdict(connection.name, by_promise(counted, excused, unknown, accepted), tuple(notes))
 
 
-def _unmanaged(layer: Layer, connection: Connection) -> Iterator[UnmanagedChange]:
+def _unmanaged(layer: Layer, reader: Reader) -> Iterator[UnmanagedChange]:
     """Yield the changes by hand that Git does not state; without a checkout it is not known what Git states."""
     if not layer.rendered or layer.engine is None:
         return
     kept = [rendered for rendered in layer.rendered if rendered.kept and rendered.api != SECRET]
-    yield from unmanaged_changes.of_layer(kept, connection.kube, connection.kube.whole)
+    yield from unmanaged_changes.of_layer(kept, reader, reader.whole)
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def _layer(
 ) -> Iterator[tuple[Layer, str]]:
     """Yield the layer at the commit that is deployed, and that commit; what Argo CD tracks, and none, where there is no checkout."""
     if directory is None:
-        yield tracked(reader, apps, skipped), ""
+        yield live_layer.tracked(reader, apps, skipped), ""
         return
     come = revision.origin_of(apps)
     if not come.revision:

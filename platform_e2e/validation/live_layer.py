@@ -9,9 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from platform_e2e.checks.foundations import STANDS_ON
 from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.diagnosis.objects import labels_of
+from platform_e2e.finding import Promise
 from platform_e2e.gitops import argocd
+from platform_e2e.gitops.convergence import WORKLOADS
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.reader import Reader
 from platform_e2e.layer import Application, Layer, Release, Rendered, inventory
@@ -27,10 +30,32 @@ CHARTS = ("helm.sh/chart", "chart")
 INSTANCES = ("app.kubernetes.io/instance", "release")
 """Labels with the name of the release, likewise."""
 
-FOUNDATIONS = ("argo-cd", "kube-prometheus-stack", "metallb", "sealed-secrets")
-"""Charts that are foundations, by which a release is recognised."""
+EXPECTED_FROM: Mapping[str, tuple[Promise, ...]] = {
+    "Service": (Promise.LOADBALANCER, Promise.MONITORING),
+    "IPAddressPool": (Promise.LOADBALANCER,),
+    "L2Advertisement": (Promise.LOADBALANCER,),
+    "ServiceMonitor": (Promise.MONITORING,),
+    "PodMonitor": (Promise.MONITORING,),
+}
+"""By kind the promises of which the expectation comes from its objects: without them findings about these mislead."""
 
-WORKLOADS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet")
+
+def part(api: str) -> str:
+    """Return what the objects of a kind are called among the parts that cannot be read.
+
+    Args:
+        api: group, version and kind.
+    """
+    return f"{api.rpartition('/')[2]} objects"
+
+
+def blind(skipped: SkippedParts) -> dict[str, tuple[Promise, ...]]:
+    """Return the parts that could not be read, as far as expectations come from them, with their promises.
+
+    Args:
+        skipped: what could not be read.
+    """
+    return {part(kind): promises for kind, promises in EXPECTED_FROM.items() if part(kind) in skipped.parts}
 
 
 def tracked(reader: Reader, apps: Sequence[Object], skipped: SkippedParts) -> Layer:
@@ -79,7 +104,7 @@ def _objects(
     kinds = {resource.api for app in apps for resource in argocd.resources(app)} - {SECRET}
     known: dict[tuple[str, str, str], Object] = {}
     for kind in sorted(kinds):
-        with skipped.skipping(f"{kind.rsplit('/', 1)[1]} objects"):
+        with skipped.skipping(part(kind)):
             known |= {(kind, *key(obj)): obj for obj in reader.list(kind)}
     for app in apps:
         found = [
@@ -99,7 +124,7 @@ def _releases(reader: Reader, skipped: SkippedParts) -> Iterator[Release]:
     """Yield the foundations, as the labels of their workloads tell; the right to read Helm's Secrets is not needed."""
     seen: dict[tuple[str, str], Release] = {}
     for kind in WORKLOADS:
-        with skipped.skipping(f"{kind.rsplit('/', 1)[1]} objects"):
+        with skipped.skipping(part(kind)):
             for obj in reader.list(kind):
                 found = release_of(obj)
                 if found is not None:
@@ -119,7 +144,7 @@ def release_of(workload: Object) -> Release | None:
         # A version may have hyphens of its own, such as 1.0.0-rc.1.
         chart, _, more = chart.rpartition("-")
         version = f"{more}-{version}"
-    if chart not in FOUNDATIONS:
+    if chart not in STANDS_ON:
         return None
     return Release(
         name=_first(labels, INSTANCES) or chart,

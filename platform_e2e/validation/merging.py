@@ -13,7 +13,7 @@ from platform_e2e.finding import Finding
 from platform_e2e.untrusted import documents, plainfile, typed
 from platform_e2e.untrusted.documents import NoDocument
 from platform_e2e.validation import outputs
-from platform_e2e.validation.verdict import Judged, Verdict, exit_code
+from platform_e2e.validation.verdict import Verdict, by_promise, exit_code
 
 
 class SavedPromise(msgspec.Struct, frozen=True):
@@ -76,17 +76,6 @@ def _read(path: Path) -> list[Verdict]:
 
 def _verdict(saved: SavedCluster) -> Verdict:
     excused = [(Finding.from_json(each), str(each.get("why", ""))) for each in saved.excused]
-    return Verdict(
-        saved.cluster,
-        tuple(
-            Judged(
-                promise,
-                tuple(finding for finding in saved.findings if finding.promise == promise),
-                tuple((finding, why) for finding, why in excused if finding.promise == promise),
-                each.unknown,
-                each.accepted,
-            )
-            for promise, each in saved.promises.items()
-        ),
-        saved.notes,
-    )
+    unknown = {promise: each.unknown for promise, each in saved.promises.items()}
+    accepted = {promise: each.accepted for promise, each in saved.promises.items()}
+    return Verdict(saved.cluster, by_promise(saved.findings, excused, unknown, accepted), saved.notes)

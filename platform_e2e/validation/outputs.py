@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 from platform_e2e import redact, terminal
 from platform_e2e.atomic import atomic_write
 from platform_e2e.errors import BrokenHarness
+from platform_e2e.incident.output import clean, say
 from platform_e2e.report.summary import VERDICTS
-from platform_e2e.terminal import visible
 from platform_e2e.validation import sarif
 from platform_e2e.validation.verdict import State, Verdict, exit_code
 
@@ -27,12 +27,6 @@ SHOWN = 20
 STYLES = {State.HOLDS: "green", State.BROKEN: "bold red", State.UNKNOWN: "yellow"}
 
 METRIC = "platform_e2e_findings"
-
-
-def say(words: str) -> None:
-    """Print a line without secrets and without what would steer the terminal."""
-    sys.stdout.write(f"{visible(redact.text(words))}\n")
-    sys.stdout.flush()
 
 
 def told(found: Verdict) -> None:
@@ -118,22 +112,18 @@ def junit(found: Sequence[Verdict]) -> str:
     """Return the verdicts as JUnit XML: a suite for each cluster, a test case for each promise; one that is unknown is skipped."""
     suites = ET.Element("testsuites", name="platform-e2e validate")
     for each in found:
-        suite = ET.SubElement(suites, "testsuite", name=_xml(each.cluster), tests=str(len(each.promises)))
+        suite = ET.SubElement(suites, "testsuite", name=clean(each.cluster), tests=str(len(each.promises)))
         suite.set("failures", str(sum(judged.state is State.BROKEN for judged in each.promises)))
         suite.set("skipped", str(sum(judged.state is State.UNKNOWN for judged in each.promises)))
         for judged in each.promises:
-            case = ET.SubElement(suite, "testcase", classname=_xml(each.cluster), name=str(judged.promise))
+            case = ET.SubElement(suite, "testcase", classname=clean(each.cluster), name=str(judged.promise))
             if judged.state is State.BROKEN:
                 first = judged.findings[0]
-                failure = ET.SubElement(case, "failure", type="broken-platform", message=_xml(first.cause.sentence))
-                failure.text = _xml("\n\n".join(finding.render() for finding in judged.findings))
+                failure = ET.SubElement(case, "failure", type="broken-platform", message=clean(first.cause.sentence))
+                failure.text = clean("\n\n".join(finding.render() for finding in judged.findings))
             elif judged.state is State.UNKNOWN:
-                ET.SubElement(case, "skipped", message=_xml("; ".join(judged.unknown[:SHOWN])))
+                ET.SubElement(case, "skipped", message=clean("; ".join(judged.unknown[:SHOWN])))
     return ET.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _xml(text: str) -> str:
-    return visible(redact.text(text))
 
 
 def metrics(found: Sequence[Verdict]) -> str:

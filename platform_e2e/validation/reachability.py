@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from platform_e2e.checks import network_probe
 from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.diagnosis.objects import at
+from platform_e2e.finding import Promise
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.reader import Reader
 
@@ -25,7 +26,9 @@ def addresses(reader: Reader, skipped: SkippedParts) -> list[tuple[str, int]]:
         reader: of the cluster.
         skipped: is told where Services cannot be read.
     """
-    services: Sequence[Object] = skipped.read("checks of LoadBalancer Services", lambda: reader.list("v1/Service"), [])
+    services: Sequence[Object] = skipped.read(
+        "checks of LoadBalancer Services", lambda: reader.list("v1/Service"), [], Promise.LOADBALANCER
+    )
     return [
         (str(entry["ip"]), int(port["port"]))
         for service in services

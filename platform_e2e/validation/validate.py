@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from platform_e2e.cluster.connection import Connection, connect
 from platform_e2e.diagnosis.explain.metallb_pools import ranges_moved
 from platform_e2e.errors import ExitCode, HarnessError, WrongUsage
-from platform_e2e.finding import Promise
+from platform_e2e.finding import Finding, Promise
 from platform_e2e.gitops import argocd
+from platform_e2e.incident.output import say
 from platform_e2e.kube.answers import TAKEN, understood
 from platform_e2e.kube.wait import Unobserved
 from platform_e2e.validation import outputs, stability
@@ -93,15 +94,14 @@ def validated(args: argparse.Namespace, cluster: str, context: str, gate: Gate) 
     found = _looked_at(_connected(args, cluster, context), args, gate)
     if not args.stable_for or found.exit_code == ExitCode.BROKEN_PLATFORM:
         return found
-    outputs.say(f"{found.cluster}: watching its Applications for {args.stable_for:g} s")
+    say(f"{found.cluster}: watching its Applications for {args.stable_for:g} s")
     watching = _connected(args, cluster, context, longer=args.stable_for)
     try:
         with watching.kube as reader, understood("what the API server answered"):
             unstable = stability.unstable(reader, args.stable_for)
     except Unobserved as error:
         return found.with_unknown(Promise.APPLICATIONS, f"whether they stay so: {error.problem}")
-    again = _looked_at(_connected(args, cluster, context), args, gate)
-    return again.with_findings(*gate.sorted(unstable, found.cluster))
+    return _looked_at(_connected(args, cluster, context), args, gate, unstable)
 
 
 def _whatever_comes(args: argparse.Namespace, context: str, gate: Gate) -> Verdict:
@@ -129,7 +129,7 @@ def _connected(args: argparse.Namespace, cluster: str, context: str, longer: flo
     return connection
 
 
-def _looked_at(connection: Connection, args: argparse.Namespace, gate: Gate) -> Verdict:
-    outputs.say(f"validating {connection.name}, {connection.server}; reads, and changes nothing")
+def _looked_at(connection: Connection, args: argparse.Namespace, gate: Gate, before: Sequence[Finding] = ()) -> Verdict:
+    say(f"validating {connection.name}, {connection.server}; reads, and changes nothing")
     with connection.kube, ranges_moved(connection.pool_map), understood("what the API server answered"):
-        return judge(connection, args.layer, gate, args.probe_from)
+        return judge(connection, args.layer, gate, args.probe_from, before)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from platform_e2e.checks.skipped_parts import SkippedParts
 from platform_e2e.errors import ExitCode
 from platform_e2e.finding import Finding, Promise
-from platform_e2e.layer.not_judged import NotJudged
 from platform_e2e.validation.rights import helps
 
 JUDGED = (
@@ -21,29 +20,8 @@ JUDGED = (
 )
 """The promises that can be judged by reading alone."""
 
-OF_PARTS: Mapping[str, tuple[Promise, ...]] = {
-    "checks of LoadBalancer Services": (Promise.LOADBALANCER,),
-    "checks of monitors": (Promise.MONITORING,),
-    "checks of metrics ports": (Promise.MONITORING,),
-    "checks of the foundations' metrics": (Promise.MONITORING,),
-    "checks of other monitors": (Promise.MONITORING,),
-    "Prometheus": (Promise.MONITORING,),
-    "checks of Applications": (Promise.APPLICATIONS, Promise.ENVIRONMENTS),
-    "configmap/argocd-cm": (Promise.SELFHEAL,),
-}
-"""By the name of a part that could not be read, the promises that are not known without it; of any other, those of its objects."""
-
-EXPECTED_FROM: Mapping[str, tuple[Promise, ...]] = {
-    "Service": (Promise.LOADBALANCER, Promise.MONITORING),
-    "IPAddressPool": (Promise.LOADBALANCER,),
-    "L2Advertisement": (Promise.LOADBALANCER,),
-    "ServiceMonitor": (Promise.MONITORING,),
-    "PodMonitor": (Promise.MONITORING,),
-}
-"""By kind the promises of which the expectation comes from its objects where there is no checkout: without them findings mislead."""
-
 OF_OBJECTS = (Promise.APPLICATIONS, Promise.SELFHEAL)
-"""The promises that are not known where objects of a kind cannot be read."""
+"""The promises that are not known without a part of which its reader names none: objects of a kind, as a rule."""
 
 
 class State(StrEnum):
@@ -80,6 +58,33 @@ class Judged:
         return State.UNKNOWN if self.unknown else State.HOLDS
 
 
+def by_promise(
+    findings: Sequence[Finding],
+    excused: Sequence[tuple[Finding, str]],
+    unknown: Mapping[str, Sequence[str]],
+    accepted: Mapping[str, str],
+) -> tuple[Judged, ...]:
+    """Return each promise that is not known, or that a finding breaks, with all that is about it.
+
+    Args:
+        findings: that count.
+        excused: that do not, each with the reason.
+        unknown: by promise why it is not known; nothing for one that is.
+        accepted: by promise why it may be unknown; empty for one that may not.
+    """
+    every = dict.fromkeys([*unknown, *(finding.promise for finding in (*findings, *(told for told, _ in excused)))])
+    return tuple(
+        Judged(
+            promise,
+            tuple(finding for finding in findings if finding.promise == promise),
+            tuple((finding, why) for finding, why in excused if finding.promise == promise),
+            tuple(unknown.get(promise, ())),
+            accepted.get(promise, ""),
+        )
+        for promise in every
+    )
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a validation found out.
@@ -106,25 +111,6 @@ class Verdict:
         if State.BROKEN in states:
             return ExitCode.BROKEN_PLATFORM
         return ExitCode.UNKNOWN if State.UNKNOWN in states else ExitCode.HOLDS
-
-    def with_findings(self, findings: Sequence[Finding], excused: Sequence[tuple[Finding, str]]) -> Verdict:
-        """Return the verdict with more findings.
-
-        Args:
-            findings: that count.
-            excused: that do not, each with the reason.
-        """
-        return replace(
-            self,
-            promises=tuple(
-                replace(
-                    judged,
-                    findings=(*judged.findings, *(each for each in findings if each.promise == judged.promise)),
-                    excused=(*judged.excused, *(each for each in excused if each[0].promise == judged.promise)),
-                )
-                for judged in self.promises
-            ),
-        )
 
     def with_unknown(self, promise: str, why: str) -> Verdict:
         """Return the verdict with one more reason why a promise is not known.
@@ -156,56 +142,21 @@ def unreachable(cluster: str, why: str) -> Verdict:
     return Verdict(cluster, tuple(Judged(promise, unknown=(why,)) for promise in JUDGED))
 
 
-def verdict(
-    cluster: str,
-    findings: Sequence[Finding],
-    excused: Sequence[tuple[Finding, str]],
-    skipped: SkippedParts,
-    *,
-    unjudged: Mapping[str, str],
-    from_live: bool = False,
-    not_judged: Iterable[NotJudged] = (),
-    accepted: Callable[[str], str] = lambda _promise: "",
-    notes: Sequence[str] = (),
-) -> Verdict:
-    """Return the verdict.
+def unknown_without(
+    skipped: SkippedParts, unjudged: Mapping[str, str], blind: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return by promise why it is not known; nothing for one of JUDGED that is.
 
     Args:
-        cluster: its name for a person.
-        findings: that count.
-        excused: findings that do not count, each with the reason.
         skipped: what could not be read.
         unjudged: by promise what of it was not looked at, and how it could be.
-        from_live: whether the expectation was read from the cluster.
-        not_judged: objects of the layer that are not judged.
-        accepted: returns why a promise may be unknown, an empty string where it may not.
-        notes: for the reader.
+        blind: by part the promises of which the expectation could not be read.
     """
-    unknown: dict[str, list[str]] = {promise: [unjudged[promise]] if promise in unjudged else [] for promise in JUDGED}
-    blind: set[str] = set()
+    found: dict[str, list[str]] = {promise: [unjudged[promise]] if promise in unjudged else [] for promise in JUDGED}
     for part, why in skipped.parts.items():
-        expected = EXPECTED_FROM.get(part.removesuffix(" objects"), ()) if from_live else ()
-        blind |= set(expected)
-        for promise in dict.fromkeys((*OF_PARTS.get(part, OF_OBJECTS), *expected)):
-            unknown[promise].append(f"{part}: {why}{helping(why)}")
-    findings = [finding for finding in findings if finding.promise not in blind]
-    for each in not_judged:
-        unknown[Promise.APPLICATIONS].append(str(each))
-    every = dict.fromkeys([*JUDGED, *(finding.promise for finding in (*findings, *(told for told, _ in excused)))])
-    return Verdict(
-        cluster,
-        tuple(
-            Judged(
-                promise,
-                tuple(finding for finding in findings if finding.promise == promise),
-                tuple((finding, why) for finding, why in excused if finding.promise == promise),
-                tuple(unknown.get(promise, ())),
-                accepted(promise),
-            )
-            for promise in every
-        ),
-        tuple(notes),
-    )
+        for promise in dict.fromkeys((*(skipped.promises[part] or OF_OBJECTS), *blind.get(part, ()))):
+            found.setdefault(promise, []).append(f"{part}: {why}{helping(why)}")
+    return found
 
 
 def helping(why: str) -> str:

@@ -11,8 +11,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from platform_e2e import cli
+from platform_e2e.checks.skipped_parts import SkippedParts
+from platform_e2e.finding import Promise
+from platform_e2e.kube.errors import Forbidden
 from platform_e2e.validation import sarif
 from platform_e2e.validation.live_layer import release_of
+from platform_e2e.validation.verdict import unknown_without
 from tests.fakes import incidents
 from tests.fakes.recorded_view import made
 from tests.fakes.scripted_api import ScriptedApi
@@ -105,6 +109,18 @@ def test_what_may_not_be_listed_is_unknown_and_names_the_rule(validate: Validate
     assert promises["applications"]["verdict"] == "unknown"
     (why,) = (str(each) for each in promises["applications"]["unknown"])  # type: ignore[attr-defined]
     assert why.startswith("ConfigMap objects: forbidden: ")
+
+
+def test_a_part_makes_unknown_what_its_reader_says_and_objects_what_is_made_of_them() -> None:
+    skipped = SkippedParts()
+    for part, promises in (("checks of alerts", (Promise.ALERTS,)), ("Widget objects", ())):
+        with skipped.skipping(part, *promises):
+            raise Forbidden("list x", 403, "Forbidden", "no")
+    unknown = unknown_without(skipped, {}, {})
+    assert unknown[Promise.ALERTS] == ["checks of alerts: forbidden: no"]
+    assert unknown[Promise.APPLICATIONS] == unknown[Promise.SELFHEAL] == ["Widget objects: forbidden: no"]
+    assert not unknown[Promise.MONITORING]
+    assert not unknown[Promise.LOADBALANCER]
 
 
 def test_without_the_right_to_read_what_is_expected_there_is_no_finding(validate: Validate, api: ScriptedApi) -> None:
