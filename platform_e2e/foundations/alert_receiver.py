@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from platform_e2e.kube import one_pod
+
 NAMESPACE = "platform-e2e-alerts"
 NAME = "alert-receiver"
 PORT = 8080
@@ -87,64 +89,6 @@ def manifests(image: str) -> list[dict[str, Any]]:
     Args:
         image: Argo CD's, which every node has.
     """
-    metadata = {"name": NAME, "namespace": NAMESPACE, "labels": LABELS, "annotations": ANNOTATIONS}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {
-                "name": NAMESPACE,
-                "labels": {**LABELS, "pod-security.kubernetes.io/enforce": "restricted"},
-                "annotations": ANNOTATIONS,
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": LABELS, "ports": [{"name": "webhook", "port": PORT, "targetPort": "webhook"}]},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": 1,
-                # Two pods would have half of the notifications each.
-                "strategy": {"type": "Recreate"},
-                "selector": {"matchLabels": LABELS},
-                "template": {"metadata": {"labels": LABELS, "annotations": ANNOTATIONS}, "spec": _pod(image)},
-            },
-        },
-    ]
-
-
-def _pod(image: str) -> dict[str, Any]:
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 0,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": NAME,
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "command": ["/bin/sh", "-c", _SCRIPT],
-                "env": [{"name": "RECORD", "value": RECORD}],
-                "ports": [{"name": "webhook", "containerPort": PORT}],
-                "readinessProbe": {"tcpSocket": {"port": "webhook"}, "periodSeconds": 1},
-                "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "256Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-            }
-        ],
-    }
+    receiver = one_pod.container(NAME, image, _SCRIPT, port=("webhook", PORT), env={"RECORD": RECORD})
+    marks = {"labels": LABELS, "annotations": ANNOTATIONS}
+    return one_pod.manifests(NAME, NAMESPACE, marks, user=_USER, containers=[receiver])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from platform_e2e.kube import one_pod
+
 NAMESPACE = "platform-e2e-git"
 NAME = "git"
 PORT = 9418
@@ -94,77 +96,15 @@ def manifests(image: str, *, charts: bool = False) -> list[dict[str, Any]]:
         image: any image with sh and git; every node has Argo CD's already.
         charts: whether charts are served, too; that needs Argo CD's image.
     """
-    metadata = {"name": NAME, "namespace": NAMESPACE, "labels": LABELS, "annotations": ANNOTATIONS}
-    ports = [{"name": "git", "port": PORT, "targetPort": "git"}]
-    ports += [{"name": "charts", "port": CHARTS_PORT, "targetPort": "charts"}] if charts else []
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {
-                "name": NAMESPACE,
-                "labels": {**LABELS, "pod-security.kubernetes.io/enforce": "restricted"},
-                "annotations": ANNOTATIONS,
-            },
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": LABELS, "ports": ports},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": metadata,
-            "spec": {
-                "replicas": 1,
-                # Two pods would be two repositories.
-                "strategy": {"type": "Recreate"},
-                "selector": {"matchLabels": LABELS},
-                "template": {
-                    "metadata": {"labels": LABELS, "annotations": ANNOTATIONS},
-                    "spec": _pod(image, charts=charts),
-                },
-            },
-        },
-    ]
-
-
-def _pod(image: str, *, charts: bool) -> dict[str, Any]:
-    serving = _container("charts", image, _CHARTS_SCRIPT, CHARTS_PORT)
-    serving["env"].append({"name": "SERVE", "value": SERVE_CHARTS})
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        # git daemon keeps nothing that needs an orderly end, and as PID 1 it ignores SIGTERM.
-        "terminationGracePeriodSeconds": 0,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_container(NAME, image, _SCRIPT, PORT), *([serving] if charts else [])],
-        "volumes": [{"name": "srv", "emptyDir": {}}],
-    }
-
-
-def _container(name: str, image: str, script: str, port: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["/bin/sh", "-c", script],
-        "ports": [{"name": name, "containerPort": port}],
-        "readinessProbe": {"tcpSocket": {"port": name}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "env": [{"name": "HOME", "value": "/srv"}],
-        "volumeMounts": [{"name": "srv", "mountPath": "/srv"}],
-    }
+    mounts = [{"name": "srv", "mountPath": "/srv"}]
+    home = {"HOME": "/srv"}
+    containers = [one_pod.container(NAME, image, _SCRIPT, port=("git", PORT), env=home, mounts=mounts)]
+    if charts:
+        serving = {**home, "SERVE": SERVE_CHARTS}
+        containers.append(
+            one_pod.container("charts", image, _CHARTS_SCRIPT, port=("charts", CHARTS_PORT), env=serving, mounts=mounts)
+        )
+    marks = {"labels": LABELS, "annotations": ANNOTATIONS}
+    return one_pod.manifests(
+        NAME, NAMESPACE, marks, user=_USER, containers=containers, volumes=[{"name": "srv", "emptyDir": {}}]
+    )
