@@ -99,6 +99,14 @@ def _in_e2e(session: nox.Session, module: str, *argv: str) -> None:
     _run(session, str(environment / "bin" / "python"), "-m", module, *argv)
 
 
+def _prove(session: nox.Session, directory: str) -> None:
+    """Run the tests of a directory on a real cluster, the doctor first where any test is run."""
+    _install(session, "e2e")
+    if not ASKS_ONLY.intersection(session.posargs):
+        _run(session, "python", "-m", "platform_e2e", "doctor", "--before-run", *session.posargs)
+    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", directory, *session.posargs)
+
+
 def _wanted(*groups: str) -> list[str]:
     """Return the project's dependencies and those of the named groups."""
     return [*PYPROJECT["project"]["dependencies"], *nox.project.dependency_groups(PYPROJECT, *groups)]
@@ -142,19 +150,13 @@ def _quick_directory() -> Path | None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Prove the platform on a real cluster, doctor first; -- takes pytest's arguments and ours (--help lists them)."""
-    _install(session, "e2e")
-    if not ASKS_ONLY.intersection(session.posargs):
-        _run(session, "python", "-m", "platform_e2e", "doctor", "--before-run", *session.posargs)
-    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "e2e", *session.posargs)
+    _prove(session, "e2e")
 
 
 @nox.session
 def alerts(session: nox.Session) -> None:
     """Make each alert of the layer fire by a real fault, and end, on a real cluster: 20 minutes; -- takes what e2e takes."""
-    _install(session, "e2e")
-    if not ASKS_ONLY.intersection(session.posargs):
-        _run(session, "python", "-m", "platform_e2e", "doctor", "--before-run", *session.posargs)
-    _run(session, "python", "-m", "pytest", "-p", "no:cacheprovider", "alerts", *session.posargs)
+    _prove(session, "alerts")
 
 
 @nox.session

@@ -9,7 +9,7 @@ from tests.support.scenarios import OPEN, known, marked, page
 
 
 def test_the_page_is_up_to_date_and_has_each_marked_row() -> None:
-    found = list(marked())
+    found = marked()
     assert {row for row, _ in found} <= known().keys()
     written = (paths.ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
     assert written == page(found), "write docs/scenarios.md again: nox -s assurance"

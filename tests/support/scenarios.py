@@ -6,6 +6,7 @@ From both comes docs/scenarios.md: which test proves which row, and why a row ha
 from __future__ import annotations
 
 import ast
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -171,8 +172,13 @@ def known() -> dict[str, Scenario]:
     return {row: scenario for rows in SECTIONS.values() for row, scenario in rows.items()}
 
 
-def marked() -> Iterator[tuple[str, str]]:
-    """Yield each row that a test on a real cluster proves, with that test's id."""
+@functools.cache
+def marked() -> tuple[tuple[str, str], ...]:
+    """Return each row that a test on a real cluster proves, with that test's id; files of tests stay as they are meanwhile."""
+    return tuple(_marked())
+
+
+def _marked() -> Iterator[tuple[str, str]]:
     for directory in DIRECTORIES:
         for path in sorted((paths.ROOT / directory).rglob("test_*.py")):
             name = path.relative_to(paths.ROOT).as_posix()
