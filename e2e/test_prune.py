@@ -9,6 +9,8 @@ import pytest
 
 from platform_e2e.testing import Kube, Layer, Promises, consistently, eventually
 from platform_e2e.testing.checks import (
+    SYNC_OPTIONS,
+    TRACKING,
     Application,
     Sandbox,
     all_of,
@@ -30,8 +32,8 @@ STAYS_SECONDS = 3.0
 
 CONFIG_MAP = "v1/ConfigMap"
 
-LAST = {sandbox_objects.SYNC_OPTIONS: "PruneLast=true"}
-NEVER = {sandbox_objects.SYNC_OPTIONS: prune.NEVER}
+LAST = {SYNC_OPTIONS: "PruneLast=true"}
+NEVER = {SYNC_OPTIONS: prune.NEVER}
 
 
 def test_application_lets_go_of_what_git_drops(application: Application, promises: Promises) -> None:
@@ -145,7 +147,7 @@ def test_objects_of_others_are_never_pruned_and_are_named(
     sha = sandbox.commit(dropped, kept, why="Add two")
     sandbox.deploy()
     sandbox.converge(sha)
-    copied = {prune.TRACKING: f"{sandbox.namespace}:/ConfigMap:{sandbox.namespace}/dropped"}
+    copied = {TRACKING: f"{sandbox.namespace}:/ConfigMap:{sandbox.namespace}/dropped"}
     strangers = [
         sandbox_objects.config_map("by-hand", says="a"),
         sandbox_objects.config_map("copied", annotations=copied, says="a"),

@@ -44,7 +44,7 @@ def policy(application: Application) -> list[Finding]:
         application: as Git has it.
     """
     automation = application.automation
-    policy = "spec.template.spec.syncPolicy" if application.generated_by else "spec.syncPolicy"
+    policy = f"{application.spec_path}.syncPolicy"
     what = f"{policy}.automated"
     keys = ("spec", "syncPolicy")
     if not automation.enabled:

@@ -44,10 +44,9 @@ def check(application: Application) -> list[Finding]:
     """
     if application.exempt(Promise.AUDIT) or at(application.manifest, "spec", "revisionHistoryLimit") != 0:
         return []
-    field = "spec.template.spec" if application.generated_by else "spec"
     cause = Cause(
         "history-not-kept",
-        f"{application} forgets which commit was synced when: {field}.revisionHistoryLimit is 0",
+        f"{application} forgets which commit was synced when: {application.spec_path}.revisionHistoryLimit is 0",
         f"remove it in {application.place('spec', 'revisionHistoryLimit')}, the default is 10; or give the reason as "
         f"{EXEMPT}{Promise.AUDIT} on the Application",
     )

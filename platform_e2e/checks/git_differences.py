@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from platform_e2e.gitops import argocd
-from platform_e2e.kube.objects import Object, kind_of
+from platform_e2e.kube.objects import Object, kind_of, uid
 from platform_e2e.regex import compiled
 
 HIDDEN = "[redacted]"
@@ -125,6 +125,17 @@ def is_assigned(obj: Object, path: str) -> bool:
     """
     fields = ASSIGNED.get(kind_of(obj))
     return fields is not None and fields.fullmatch(path) is not None
+
+
+def changed_since(before: Object, after: Object) -> list[Difference]:
+    """Return where an object is not what it was before; one that was made again may have what is assigned when it is made.
+
+    Args:
+        before: the object at one time.
+        after: the object at a later time, or another object made under its name.
+    """
+    found = changed(before, after)
+    return found if uid(before) == uid(after) else [each for each in found if not is_assigned(after, each.path)]
 
 
 def bare(obj: Object) -> Object:

@@ -15,9 +15,6 @@ from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object
 from platform_e2e.kube.read_api import ReadApi
 
-GRAIN_SECONDS = 1.0
-"""Argo CD notes times in whole seconds."""
-
 SETTINGS = "argocd-cmd-params-cm"
 """ConfigMap with the application controller's options."""
 
@@ -93,7 +90,7 @@ def counted(
             )
         if earlier.finished and heal.started:
             waited, pause = (heal.started - earlier.finished).total_seconds(), backoff.pause(heal.self_heal_attempts)
-            if waited < pause - GRAIN_SECONDS:
+            if waited < pause - argocd.GRAIN_SECONDS:
                 problems.append(
                     f"heal {heal.self_heal_attempts} began after {waited:g} s, and the backoff says {pause:g} s"
                 )

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from platform_e2e.checks.sandbox_objects import SYNC_OPTIONS
+from platform_e2e.checks.waves import ALWAYS
 from platform_e2e.diagnosis.objects import annotations_of, at, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
+from platform_e2e.gitops.leftovers import TRACKING, own_mark
 from platform_e2e.kube.objects import Object, uid
 from platform_e2e.layer import EXEMPT, Application, Rendered
+from platform_e2e.layer.objects import SYNC_OPTIONS
 
 NEVER = "Prune=false"
 """The sync option with which an object outlives its file."""
 
+OR_ELSE = f"or give the reason as {EXEMPT}{Promise.PRUNE}"
+"""How a remedy ends: what is done on purpose is said."""
+
 HOLDS_DATA = frozenset({"Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition"})
 """Kinds whose deletion takes data with it that Git does not have, so that to keep them is a guard and no fault."""
-
-TRACKING = "argocd.argoproj.io/tracking-id"
-"""Annotation by which Argo CD knows what belongs to an Application (docs/user-guide/resource_tracking.md, the default since 3.0)."""
-
-BY_ITSELF = frozenset({("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")})
-"""Objects that every namespace gets; Argo CD calls no namespace's orphans so (isKnownOrphanedResourceExclusion)."""
 
 
 def check(application: Application) -> list[Finding]:
@@ -36,14 +35,14 @@ def check(application: Application) -> list[Finding]:
     if application.exempt(Promise.PRUNE):
         return []
     found = [_kept(rendered) for rendered in application.objects if _keeps(rendered)]
-    policy = "spec.template.spec.syncPolicy" if application.generated_by else "spec.syncPolicy"
+    policy = f"{application.spec_path}.syncPolicy"
     options = application.sync_policy.get("syncOptions") or ()
     if NEVER in options:
         where = application.place("spec", "syncPolicy", "syncOptions", list(options).index(NEVER))
         cause = Cause(
             "prune-disabled",
             f"{application} keeps everything that Git drops: {policy}.syncOptions has {NEVER}",
-            f"remove it in {where}, and annotate the objects that must stay; {_or(application)}",
+            f"remove it in {where}, and annotate the objects that must stay; {OR_ELSE}",
         )
         found.append(_finding(str(application), f"{policy}.syncOptions without {NEVER}", "Git says otherwise", cause))
     if at(application.sync_policy, "automated", "allowEmpty"):
@@ -51,7 +50,7 @@ def check(application: Application) -> list[Finding]:
         cause = Cause(
             "prune-everything-allowed",
             f"{application} deletes all of its objects when its path renders nothing: {policy}.automated.allowEmpty is true",
-            f"remove it in {where}: without it Argo CD refuses a commit that would empty an Application; {_or(application)}",
+            f"remove it in {where}: without it Argo CD refuses a commit that would empty an Application; {OR_ELSE}",
         )
         found.append(
             _finding(str(application), "a path that renders nothing deletes nothing", "it deletes everything", cause)
@@ -60,8 +59,8 @@ def check(application: Application) -> list[Finding]:
 
 
 def _keeps(rendered: Rendered) -> bool:
-    said = [option.strip() for option in str(rendered.annotations.get(SYNC_OPTIONS, "")).split(",")]
-    return NEVER in said and rendered.kept and rendered.kind not in HOLDS_DATA and not rendered.exempt(Promise.PRUNE)
+    never = NEVER in rendered.sync_options
+    return never and rendered.kept and rendered.kind not in HOLDS_DATA and not rendered.exempt(Promise.PRUNE)
 
 
 def _kept(rendered: Rendered) -> Finding:
@@ -69,13 +68,9 @@ def _kept(rendered: Rendered) -> Finding:
     cause = Cause(
         "prune-disabled",
         f"{rendered} stays when Git drops it: its annotation {SYNC_OPTIONS} has {NEVER}",
-        f"remove it in {where}; {_or(rendered)}",
+        f"remove it in {where}; {OR_ELSE}",
     )
     return _finding(str(rendered), "it goes when Git drops it", f"it has {NEVER}", cause)
-
-
-def _or(_of: Application | Rendered) -> str:
-    return f"or give the reason as {EXEMPT}{Promise.PRUNE}"
 
 
 def pruned(before: Sequence[Object], after: Sequence[Object], dropped: Iterable[Object], app: Object) -> list[Finding]:
@@ -151,7 +146,7 @@ def orphans(objects: Iterable[Object], ids: Iterable[str] = ()) -> list[str]:
         name_of(obj)
         for obj in objects
         if not at(obj, "metadata", "ownerReferences")
-        and (str(obj.get("kind")), str(at(obj, "metadata", "name"))) not in BY_ITSELF
+        and (str(obj.get("kind")), str(at(obj, "metadata", "name"))) not in ALWAYS
         and not _tracked(obj, known)
     )
 
@@ -159,9 +154,7 @@ def orphans(objects: Iterable[Object], ids: Iterable[str] = ()) -> list[str]:
 def _tracked(obj: Object, known: set[str]) -> bool:
     """Tell whether an object's tracking annotation is its own: `APPLICATION:GROUP/KIND:NAMESPACE/NAME`."""
     application, _, rest = str(annotations_of(obj).get(TRACKING, "")).partition(":")
-    group = str(obj.get("apiVersion", "")).rpartition("/")[0]
-    own = f"{group}/{obj.get('kind')}:{at(obj, 'metadata', 'namespace')}/{at(obj, 'metadata', 'name')}"
-    return rest == own and (not known or application in known)
+    return rest == own_mark(obj, rest) and (not known or application in known)
 
 
 def _finding(name: str, expected: str, observed: str, cause: Cause) -> Finding:

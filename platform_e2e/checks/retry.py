@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from platform_e2e.diagnosis.explain.sync_windows import DURATION, SECONDS
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.gitops.attempts import NUMBERED
@@ -24,12 +25,6 @@ from platform_e2e.layer.argo_objects import mapping
 
 HELD_SECONDS = 3600.0
 """Seconds for which a failing sync may keep a newer commit out: who mends it would take the mended one for failed, too."""
-
-GRAIN_SECONDS = 1.0
-"""Argo CD notes times in whole seconds."""
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ def seconds(text: object, otherwise: float) -> float:
         return otherwise
     if re.fullmatch(r"\d+", str(text)):
         return float(str(text))
-    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(str(text)))
+    return sum(float(part["number"]) * SECONDS[part["unit"]] for part in DURATION.finditer(str(text)))
 
 
 def check(application: Application) -> list[Finding]:
@@ -98,7 +93,7 @@ def check(application: Application) -> list[Finding]:
     if application.exempt(Promise.RETRY):
         return []
     schedule = Schedule.of(application.sync_policy)
-    policy = "spec.template.spec.syncPolicy" if application.generated_by else "spec.syncPolicy"
+    policy = f"{application.spec_path}.syncPolicy"
     or_else = f"or give the reason as {EXEMPT}{Promise.RETRY} on the Application"
     if schedule.limit < 0:
         cause = Cause(
@@ -180,7 +175,7 @@ def made(
     early = [
         f"attempt {attempt.number + 1} ended {gap:g} s after the one before, after a pause of {schedule.pause(attempt.number):g} s"
         for attempt, gap in zip(seen, gaps, strict=False)
-        if gap < schedule.pause(attempt.number) - GRAIN_SECONDS
+        if gap < schedule.pause(attempt.number) - argocd.GRAIN_SECONDS
     ]
     phase = "Succeeded" if succeeds else "Failed"
     problems = {

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from platform_e2e.checks.git_differences import changed, is_assigned
-from platform_e2e.checks.sandbox_objects import SYNC_OPTIONS
+from platform_e2e.checks.git_differences import changed_since
 from platform_e2e.diagnosis.objects import listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.gitops import argocd
 from platform_e2e.kube.objects import Object, uid
 from platform_e2e.layer import EXEMPT, Application, Rendered
+from platform_e2e.layer.objects import SYNC_OPTIONS
 
 FORCE = "Force=true"
 """The sync option with which an object is deleted and made again where it cannot be changed."""
@@ -45,19 +45,22 @@ def check(application: Application) -> list[Finding]:
     ]
     options = list(application.sync_policy.get("syncOptions") or ())
     if FORCE in options:
-        policy = "spec.template.spec.syncPolicy" if application.generated_by else "spec.syncPolicy"
         where = application.place("spec", "syncPolicy", "syncOptions", options.index(FORCE))
         remedy = f"remove it in {where}, and annotate the objects that need it; {or_else}"
         found.append(
-            _forced(f"each object of {application}", f"{policy}.syncOptions has {FORCE}", remedy, str(application))
+            _forced(
+                f"each object of {application}",
+                f"{application.spec_path}.syncPolicy.syncOptions has {FORCE}",
+                remedy,
+                str(application),
+            )
         )
     return found
 
 
 def _is_forced(rendered: Rendered) -> bool:
-    said = [option.strip() for option in str(rendered.annotations.get(SYNC_OPTIONS, "")).split(",")]
     keeps = rendered.kept and rendered.kind not in RUN_ONCE
-    return FORCE in said and keeps and not rendered.exempt(Promise.ROLLBACK)
+    return FORCE in rendered.sync_options and keeps and not rendered.exempt(Promise.ROLLBACK)
 
 
 def _forced(what: str, why: str, remedy: str, name: str = "") -> Finding:
@@ -82,9 +85,7 @@ def equal(before: Sequence[Object], after: Sequence[Object]) -> list[Finding]:
     found = [_incomplete(name, "it is there", "it is not") for name in sorted(then.keys() - now.keys())]
     found += [_incomplete(name, "it is not there", "it is") for name in sorted(now.keys() - then.keys())]
     for name in sorted(then.keys() & now.keys()):
-        different = changed(then[name], now[name])
-        if uid(then[name]) != uid(now[name]):
-            different = [each for each in different if not is_assigned(now[name], each.path)]
+        different = changed_since(then[name], now[name])
         if different:
             finding = _incomplete(name, "as before the commit", listed([str(each) for each in different[:3]]))
             finding.details["differences"] = [asdict(each) for each in different]

@@ -12,9 +12,6 @@ from platform_e2e.layer.objects import HOOK, WAVE
 if TYPE_CHECKING:
     from platform_e2e.kube.read_api import ReadApi
 
-SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
-"""Annotation with options of the sync for one object (gitops-engine, pkg/sync/common/types.go)."""
-
 HOOK_POLICY = "argocd.argoproj.io/hook-delete-policy"
 """Annotation that says when a hook is deleted (the same file)."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from platform_e2e import timeline
 from platform_e2e.checks.application_differences import unserved
 from platform_e2e.checks.applications import compared_anew
-from platform_e2e.checks.git_differences import Difference, bare, changed, is_assigned, missing_from, value_at
+from platform_e2e.checks.git_differences import Difference, bare, changed, changed_since, missing_from, value_at
 from platform_e2e.checks.ignore_differences import Rule, rules_for
 from platform_e2e.checks.mutations import Mutation, MutationKind
 from platform_e2e.checks.polling import until_no_findings
@@ -156,12 +156,8 @@ def left(disturbance: Disturbance, live: Object) -> list[Difference]:
     """
     from_git = unserved(missing_from(disturbance.mutation.target.object, live))
     known = {difference.path for difference in from_git}
-    made_again = uid(live) != uid(disturbance.before)
-    found = from_git + [
-        difference
-        for difference in changed(disturbance.before, live)
-        if difference.path not in known and not (made_again and is_assigned(live, difference.path))
-    ]
+    since = changed_since(disturbance.before, live)
+    found = from_git + [difference for difference in since if difference.path not in known]
     pointer = disturbance.mutation.pointer
     return [
         difference

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from platform_e2e.checks import waves as waves_of_layer
 from platform_e2e.checks.ignore_differences import settings
 from platform_e2e.checks.waves import APPLICATION_HEALTH
 from platform_e2e.diagnosis.objects import listed
@@ -25,9 +26,6 @@ NUMBER = re.compile(r"[+-]?\d+")
 
 HOOKS = frozenset({*SYNC_PHASES, "SyncFail", "Skip"})
 """The types of hooks (common.NewHookType of 3.2.11). An object of no other is a hook that nothing runs."""
-
-INDIVIDUALLY = "resource.customizations"
-"""The older form of the setting, one text for all kinds."""
 
 Seen = Sequence[tuple[float, Sequence[Object]]]
 """Recorded states of the objects of a namespace, each with its monotonic time."""
@@ -98,8 +96,7 @@ def unwaited(application: Application, view: ReadApi) -> list[Finding]:
 
 def judges_applications(view: ReadApi) -> bool:
     """Tell whether Argo CD was told how to judge the health of an Application."""
-    data = (settings(view) or {}).get("data") or {}
-    return APPLICATION_HEALTH in data or "argoproj.io/Application:" in str(data.get(INDIVIDUALLY, ""))
+    return waves_of_layer.judges_applications((settings(view) or {}).get("data") or {})
 
 
 def made_in_order(seen: Seen, waves: Mapping[str, int]) -> list[Finding]:

@@ -215,9 +215,17 @@ def _above(application: Application, makers: Mapping[str, Rendered]) -> set[str]
 
 def _waits_for_applications(layer: Layer) -> bool:
     """Tell whether Argo CD, as the layer configures it, waits until an Application is healthy."""
-    return any(
-        APPLICATION_HEALTH in settings or "argoproj.io/Application:" in str(settings.get("resource.customizations", ""))
-        for settings in map(mapping, helm_values.of_chart(layer, "argo-cd", "configs", "cm"))
+    return any(map(judges_applications, map(mapping, helm_values.of_chart(layer, "argo-cd", "configs", "cm"))))
+
+
+def judges_applications(settings: Mapping[str, Any]) -> bool:
+    """Tell whether Argo CD is told how to judge the health of an Application.
+
+    Args:
+        settings: the data of argocd-cm; the older form of them is one text for all kinds.
+    """
+    return APPLICATION_HEALTH in settings or "argoproj.io/Application:" in str(
+        settings.get("resource.customizations", "")
     )
 
 

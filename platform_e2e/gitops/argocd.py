@@ -112,6 +112,10 @@ class ResourceStatus:
         return f"{self.group}/{self.version}/{self.kind}" if self.group else f"{self.version}/{self.kind}"
 
 
+GRAIN_SECONDS = 1.0
+"""It notes times in whole seconds."""
+
+
 def time(text: str | None) -> datetime | None:
     """Return a time of the API; whole seconds, in UTC."""
     return datetime.fromisoformat(text) if text else None

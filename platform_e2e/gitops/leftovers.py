@@ -22,6 +22,7 @@ from platform_e2e.kube.errors import ApiError, Conflict, KindNotServed, NotFound
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.kube.objects import Object, described, kind_of, uid
 from platform_e2e.layer import Layer
+from platform_e2e.layer.objects import SYNC_OPTIONS
 from platform_e2e.paths import command
 
 CONTROLLER = "argocd-controller"
@@ -36,7 +37,6 @@ LABEL_KEY, METHOD = "application.instanceLabelKey", "application.resourceTrackin
 DEFAULT_LABEL, DEFAULT_METHOD = "app.kubernetes.io/instance", "annotation"
 """Argo CD's default since 3.0."""
 
-SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 NOT_PRUNED = frozenset({"Prune=false", "Prune=confirm"})
 """Sync options of an object or an Application (3.2.11, docs/user-guide/sync-options.md)."""
 
@@ -122,7 +122,7 @@ class Tracking:
             return
         by_label = (metadata.get("labels") or {}).get(self.label, "")
         by_annotation, _, own = (metadata.get("annotations") or {}).get(TRACKING, "").partition(":")
-        if own != _own(obj, own):
+        if own != own_mark(obj, own):
             by_annotation = ""
         seen = by_label if self.method == "label" else by_annotation
         if not (seen or by_label or by_annotation):
@@ -284,8 +284,13 @@ def _identity(obj: Object) -> tuple[str, str, str, str]:
     return group, str(obj["kind"]), str(metadata.get("namespace") or ""), str(metadata["name"])
 
 
-def _own(obj: Object, mark: str) -> str:
-    """Return the part of an object's mark after the Application's name; an object without a namespace has its Application's."""
+def own_mark(obj: Object, mark: str) -> str:
+    """Return the part of an object's mark after the Application's name; an object without a namespace has its Application's.
+
+    Args:
+        obj: of the cluster.
+        mark: that it has, which says that namespace.
+    """
     group, kind, namespace, name = _identity(obj)
     # Names of RBAC objects may have colons.
     place = mark.split(":", 1)[-1].partition("/")[0]

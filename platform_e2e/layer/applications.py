@@ -103,6 +103,11 @@ class Application:
         return self.sources[0].path
 
     @property
+    def spec_path(self) -> str:
+        """Return where its file has its spec: of a generated one in the template of its ApplicationSet."""
+        return "spec.template.spec" if self.generated_by else "spec"
+
+    @property
     def annotations(self) -> Mapping[str, str]:
         """Return its annotations."""
         return self.manifest["metadata"].get("annotations") or {}

@@ -24,6 +24,9 @@ HELM_WEIGHT = "helm.sh/hook-weight"
 """Annotations that say in which wave of its phase an object is applied, the second where the first has no number
 (gitops-engine, pkg/sync/syncwaves)."""
 
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+"""Annotation with an object's own sync options, separated by commas (Argo CD 3.2.11, docs/user-guide/sync-options.md)."""
+
 SYNC_PHASES = ("PreSync", "Sync", "PostSync")
 """Phases of every sync; hooks of the others, such as SyncFail, run on occasion."""
 
@@ -183,6 +186,11 @@ class Rendered:
             with contextlib.suppress(ValueError):
                 return int(str(self.annotations.get(name, "")))
         return 0
+
+    @property
+    def sync_options(self) -> frozenset[str]:
+        """Return the sync options that the object has of its own, such as `Prune=false`."""
+        return frozenset(option.strip() for option in str(self.annotations.get(SYNC_OPTIONS, "")).split(","))
 
     @property
     def location(self) -> str:

@@ -69,16 +69,20 @@ from platform_e2e.diagnosis.explain.monitors import selected_by
 from platform_e2e.diagnosis.objects import name_of
 from platform_e2e.finding import Promise
 from platform_e2e.gitops import argocd
+from platform_e2e.gitops.leftovers import TRACKING
 from platform_e2e.kube.expect import all_of, each_of
 from platform_e2e.kube.recording import recorded
 from platform_e2e.layer import Application, ApplicationSet, Environment, LoadBalancer, MetricsService, Release
+from platform_e2e.layer.objects import SYNC_OPTIONS
 from platform_e2e.pytest_plugin.layer import layer_of
 from platform_e2e.runs.directory import Run
 from platform_e2e.toolbox.promtool import Promtool
 
 __all__ = [
     "NOT_COMPARED",
+    "SYNC_OPTIONS",
     "TESTS",
+    "TRACKING",
     "Application",
     "ApplicationSet",
     "Environment",

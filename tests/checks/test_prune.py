@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from platform_e2e.checks import prune
-from platform_e2e.checks.sandbox_objects import SYNC_OPTIONS
+from platform_e2e.gitops.leftovers import TRACKING
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Application, Layer
+from platform_e2e.layer.objects import SYNC_OPTIONS
 from tests.fakes import layers
 from tests.fakes.recorded_view import made
 from tests.fakes.rendered import rendered
@@ -120,7 +121,7 @@ def test_an_object_of_others_that_went_is_told() -> None:
 
 def test_orphans_are_what_nothing_owns() -> None:
     def tracked(name: str, by: str) -> Object:
-        return config_map(name, annotations={prune.TRACKING: f"{by}:/ConfigMap:ns/a"})
+        return config_map(name, annotations={TRACKING: f"{by}:/ConfigMap:ns/a"})
 
     objects = [
         tracked("a", "app"),

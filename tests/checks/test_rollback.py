@@ -10,9 +10,9 @@ import pytest
 
 from platform_e2e.checks import request_loop, rollback
 from platform_e2e.checks.external_client import ProbeResult
-from platform_e2e.checks.sandbox_objects import SYNC_OPTIONS
 from platform_e2e.kube.objects import Object
 from platform_e2e.layer import Layer
+from platform_e2e.layer.objects import SYNC_OPTIONS
 from tests.fakes import layers
 from tests.fakes.recorded_view import made
 from tests.fakes.rendered import rendered
