@@ -87,6 +87,13 @@ class Selector:
         return self.name + (f"{{{', '.join(map(str, self.matchers))}}}" if self.matchers else "")
 
 
+FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+"""Comparisons with their sides exchanged."""
+
+SETS = frozenset({"and", "or", "unless"})
+"""Operators that take any number of series."""
+
+
 @dataclass(frozen=True)
 class Join:
     """Two vectors of which an operator takes the series with equal labels.
@@ -183,6 +190,20 @@ def children_of(node: Any) -> Iterator[Any]:
         if isinstance(child, ast.Expr):
             yield child
     yield from getattr(node, "args", ())
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """Yield a node of a parsed expression and all below it, from above; of a range also the selector that it is of."""
+    yield node
+    if isinstance(node, ast.MatrixSelector):
+        yield node.vector_selector
+    for child in children_of(node):
+        yield from walk(child)
+
+
+def nodes_of(tree: Any) -> Iterator[Any]:
+    """Yield the instant selectors of a parsed expression, also those that a range is of."""
+    return (node for node in walk(tree) if isinstance(node, ast.VectorSelector))
 
 
 def _selectors(node: Any, function: str) -> Iterator[Selector]:

@@ -11,7 +11,7 @@ import promql_parser as ast
 
 from platform_e2e.layer.argo_objects import mappings
 from platform_e2e.layer.durations import seconds_of
-from platform_e2e.promql import EQUAL, Selector, children_of, selector_of
+from platform_e2e.promql import EQUAL, Selector, children_of, nodes_of, selector_of
 
 DEEPEST = 10
 """Recorded series that are made of recorded series, one of the other."""
@@ -131,16 +131,6 @@ class Book:
         """Return a file of rules with some of them, and before them what records what they read."""
         entries = [*self.needed(rules), *rules]
         return {"groups": [{"name": rules[0].group or "rules", "rules": [_plain(rule.entry) for rule in entries]}]}
-
-
-def nodes_of(tree: Any) -> Iterator[Any]:
-    """Yield the instant selectors of a parsed expression, also those that a range is of."""
-    if isinstance(tree, ast.VectorSelector):
-        yield tree
-    if isinstance(tree, ast.MatrixSelector):
-        yield tree.vector_selector
-    for child in children_of(tree):
-        yield from nodes_of(child)
 
 
 def parsed(expression: str) -> Any:

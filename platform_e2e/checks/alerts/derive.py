@@ -15,14 +15,14 @@ from typing import Any
 import promql_parser as ast
 
 from platform_e2e.checks.alerts import populations, search, span
-from platform_e2e.checks.alerts.book import Book, Rule, nodes_of, parsed
+from platform_e2e.checks.alerts.book import Book, Rule, parsed
 from platform_e2e.checks.alerts.case import Case, Fired, pretty
 from platform_e2e.checks.alerts.joins import joins_of
 from platform_e2e.checks.alerts.populations import Source, choices, find
 from platform_e2e.checks.alerts.reach import Shapes, Solver, key_of
 from platform_e2e.checks.alerts.search import Candidate, Subject
 from platform_e2e.checks.alerts.shapes import ABSENT, Shape
-from platform_e2e.promql import Selector, children_of
+from platform_e2e.promql import SETS, Selector, walk
 from platform_e2e.toolbox.promtool import Promtool
 
 TRIED = 4
@@ -35,7 +35,6 @@ SEED = 16
 
 _EXACT = frozenset({"sum", "min", "max", "avg", "topk", "bottomk"})
 _COUNTS = frozenset({"count", "group"})
-_SETS = frozenset({"and", "or", "unless"})
 _PLAIN = frozenset({"absent", "vector", "rate", "irate", "increase", "label_replace", "label_join", "scalar", "time"})
 """Aggregations and functions with which a value beyond each threshold is all that can be told apart."""
 
@@ -157,12 +156,6 @@ def _begun(number: int, rule: Rule, tree: Any, book: Book, source: Source) -> _W
     several = choices(selectors, found, joins_of(tree, book))
     missing = tuple(dict.fromkeys(each.lack for each in found.values() if each.lack))
     return _Work(subject, tree, solver, several, missing)
-
-
-def _everything(node: Any) -> Iterator[Any]:
-    yield node
-    for child in children_of(node):
-        yield from _everything(child)
 
 
 def _find_firing(works: Iterable[_Work], promtool: Promtool) -> None:
@@ -297,7 +290,7 @@ def _shapes(work: _Work) -> list[Shape]:
     for each in _literals(work.tree, work.subject.book):
         numbers |= {each, each * 1.05, each * 0.95, each + 1, each - 1}
     found = [ABSENT, *(Shape(level=each) for each in sorted(numbers))]
-    if any(isinstance(node, ast.Call | ast.SubqueryExpr) for node in _everything(work.tree)):
+    if any(isinstance(node, ast.Call | ast.SubqueryExpr) for node in walk(work.tree)):
         found += [Shape(slope=each) for each in sorted(numbers) if each]
         found += [Shape(level=1.0, flips=1.0)]
     if _has_memory(work.tree):
@@ -309,11 +302,11 @@ def _shapes(work: _Work) -> list[Shape]:
 
 def _has_memory(tree: Any) -> bool:
     """Tell whether an expression compares the present with the past."""
-    return any(getattr(node, "offset", None) is not None for node in [*_everything(tree), *nodes_of(tree)])
+    return any(getattr(node, "offset", None) is not None for node in walk(tree))
 
 
 def _literals(tree: Any, book: Book) -> Iterator[float]:
-    for node in _everything(tree):
+    for node in walk(tree):
         if isinstance(node, ast.NumberLiteral) and abs(node.val) < 1e12:
             yield float(node.val)
     for rule in book.needed([Rule("", {"expr": tree.prettify()})]):
@@ -329,11 +322,11 @@ def _is_plain(tree: Any, book: Book) -> bool:
     read = [each.metric for each in book.leaves(tree)]
     if len(set(read)) < len(read) and not _one_to_one(tree):
         return False
-    for node in _everything(tree):
+    for node in walk(tree):
         if isinstance(node, ast.AggregateExpr) and str(node.op) not in _EXACT | _COUNTS:
             return False
         # How many series there could be is not known here.
-        if isinstance(node, ast.BinaryExpr) and str(node.op) not in _SETS and _counts(node):
+        if isinstance(node, ast.BinaryExpr) and str(node.op) not in SETS and _counts(node):
             return False
         if isinstance(node, ast.Call) and node.func.name not in _PLAIN:
             return False
@@ -344,7 +337,7 @@ def _is_plain(tree: Any, book: Book) -> bool:
 
 def _one_to_one(tree: Any) -> bool:
     """Tell whether an expression joins each series only with what has all of its labels."""
-    for node in _everything(tree):
+    for node in walk(tree):
         if isinstance(node, ast.AggregateExpr):
             return False
         if isinstance(node, ast.BinaryExpr) and node.modifier and node.modifier.matching:
@@ -353,7 +346,7 @@ def _one_to_one(tree: Any) -> bool:
 
 
 def _counts(tree: Any) -> bool:
-    return any(isinstance(node, ast.AggregateExpr) and str(node.op) in _COUNTS for node in _everything(tree))
+    return any(isinstance(node, ast.AggregateExpr) and str(node.op) in _COUNTS for node in walk(tree))
 
 
 def _derived(work: _Work) -> Derived:
@@ -362,7 +355,7 @@ def _derived(work: _Work) -> Derived:
     base = Derived(rule, work.fires, work.silent, missing=work.missing, constant=constant)
     if work.firing is None:
         # What a range function tells depends on when something happened, which may be often.
-        lasts = work.brief and not any(isinstance(node, ast.MatrixSelector) for node in _everything(work.tree))
+        lasts = work.brief and not any(isinstance(node, ast.MatrixSelector) for node in walk(work.tree))
         return replace(base, why=_without_case(work), never=_never(work), lasts=lasts)
     base = replace(base, invented=work.firing.chosen.invented)
     if work.silent is None and not constant:

@@ -11,9 +11,6 @@ NEAR = 0.05
 
 NEGATED = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "==": "!=", "!=": "=="}
 
-FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
-"""The comparison with its sides exchanged."""
-
 
 @dataclass(frozen=True)
 class Number:

@@ -15,7 +15,6 @@ from typing import Any
 import promql_parser as ast
 
 from platform_e2e.checks.alerts.numbers import (
-    FLIPPED,
     NEGATED,
     Number,
     combine,
@@ -25,7 +24,7 @@ from platform_e2e.checks.alerts.numbers import (
     right_for,
 )
 from platform_e2e.checks.alerts.shapes import ABSENT, Shape
-from platform_e2e.promql import Selector, children_of, is_vector, selector_of
+from platform_e2e.promql import FLIPPED, Selector, children_of, is_vector, selector_of, walk
 
 Shapes = Mapping[str, Shape]
 """For each selector, as PromQL, what its series do."""
@@ -339,7 +338,7 @@ class Solver:
 
     def _quantile(self, node: Any, wanted: Number, shapes: Shapes) -> Proposals:
         """Yield what lets all observations be in the bucket that begins at a value."""
-        buckets = [each for each in _leaves(node) if isinstance(each, ast.VectorSelector | ast.MatrixSelector)]
+        buckets = [each for each in walk(node) if isinstance(each, ast.VectorSelector | ast.MatrixSelector)]
         for each in buckets[:1]:
             selector, recorded = self._read(each)
             key = key_of(selector)
@@ -393,13 +392,6 @@ class Solver:
 
 def _is_bool(node: Any) -> bool:
     return bool(node.modifier and node.modifier.return_bool)
-
-
-def _leaves(node: Any) -> Iterator[Any]:
-    if isinstance(node, ast.VectorSelector | ast.MatrixSelector):
-        yield node
-    for child in children_of(node):
-        yield from _leaves(child)
 
 
 def _alternately(*several: Proposals) -> Proposals:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import promql_parser as ast
 
+from platform_e2e.promql import FLIPPED, nodes_of, walk
+
 Bounds = tuple[float, float]
 """The least and the greatest value."""
 
@@ -98,8 +100,6 @@ COMPARISONS: Mapping[str, Callable[[Bounds, float], bool]] = {
 }
 """Whether a comparison decides anything: of `!=` that it is not always true, of the others that it can be true."""
 
-TURNED = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
-
 
 @dataclass(frozen=True)
 class Idle:
@@ -141,26 +141,17 @@ def idle(tree: Any, of_metric: OfMetric) -> Iterator[Idle]:
         tree: of promql-parser.
         of_metric: tells the bounds of a metric.
     """
-    if isinstance(tree, ast.BinaryExpr) and (operator := str(tree.op)) in COMPARISONS:
-        left, right = _number(tree.lhs), _number(tree.rhs)
+    for node in walk(tree):
+        if not isinstance(node, ast.BinaryExpr) or (operator := str(node.op)) not in COMPARISONS:
+            continue
+        left, right = _number(node.lhs), _number(node.rhs)
         told = None
         if right is not None and left is None:
-            told = _idle(tree.lhs, operator, right, of_metric)
+            told = _idle(node.lhs, operator, right, of_metric)
         elif left is not None and right is None:
-            told = _idle(tree.rhs, TURNED[operator], left, of_metric)
+            told = _idle(node.rhs, FLIPPED[operator], left, of_metric)
         if told is not None:
             yield told
-    for child in children(tree):
-        yield from idle(child, of_metric)
-
-
-def children(node: Any) -> Iterator[Any]:
-    """Yield the expressions directly below a node."""
-    for field in ("lhs", "rhs", "expr", "param"):
-        child = getattr(node, field, None)
-        if isinstance(child, ast.Expr):
-            yield child
-    yield from getattr(node, "args", ())
 
 
 def _idle(side: Any, operator: str, value: float, of_metric: OfMetric) -> Idle | None:
@@ -218,7 +209,7 @@ def _called(node: Any, of_metric: OfMetric) -> Bounds:
         return bounds_of(inner[0], of_metric) if inner else bounds_of(node.args[0], of_metric)
     if name == "histogram_quantile":
         # Where a quantile is in the last bucket, it is the bound of the one before (docs/querying/functions.md).
-        found = [of_metric.buckets(each) for each in _names(node.args[1])]
+        found = [of_metric.buckets(each) for each in (read.name for read in nodes_of(node.args[1]) if read.name)]
         return (min(0.0, *(each[0] for each in found)), max(each[1] for each in found)) if found else ANY
     if name == "sum_over_time":
         least, most = bounds_of(node.args[0], of_metric)
@@ -311,13 +302,3 @@ def _chooses_fewer(part: Any, whole: Any) -> bool:
 def _said_to_be_part(part: str, whole: str) -> bool:
     """Tell whether a name is another one with a word for some of it, such as `x_failed_total` of `x_total`."""
     return any(f"_{word}" in part and part.replace(f"_{word}", "", 1) == whole for word in PARTS)
-
-
-def _names(node: Any) -> Iterator[str]:
-    """Yield the names of the metrics that an expression reads."""
-    if isinstance(node, ast.VectorSelector):
-        yield from [node.name] if node.name else []
-    elif isinstance(node, ast.MatrixSelector):
-        yield from _names(node.vector_selector)
-    for child in children(node):
-        yield from _names(child)

@@ -11,13 +11,11 @@ from typing import Any
 
 import promql_parser as ast
 
-from platform_e2e.checks.expressions.bounds import COMPARISONS, children
+from platform_e2e.checks.expressions.bounds import COMPARISONS
+from platform_e2e.promql import SETS, walk
 
 CHOOSING = frozenset({"topk", "bottomk", "limitk"})
 """Aggregations that leave one series of each group where they are asked for one."""
-
-SETS = frozenset({"and", "or", "unless"})
-"""Operators that take any number of series."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,9 @@ def ambiguous(node: Any) -> Iterator[Ambiguous]:
     Args:
         node: of promql-parser.
     """
-    if isinstance(node, ast.BinaryExpr) and str(node.op) not in SETS and node.modifier is not None:
-        yield from _of(node)
-    for child in children(node):
-        yield from ambiguous(child)
+    for each in walk(node):
+        if isinstance(each, ast.BinaryExpr) and str(each.op) not in SETS and each.modifier is not None:
+            yield from _of(each)
 
 
 def _of(node: Any) -> Iterator[Ambiguous]:

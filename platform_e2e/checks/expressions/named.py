@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as ast
 
-from platform_e2e.checks.expressions.bounds import children
+from platform_e2e.promql import walk
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ def named(node: Any) -> Iterator[Named]:
     Args:
         node: of promql-parser.
     """
+    for each in walk(node):
+        yield from _named(each)
+
+
+def _named(node: Any) -> Iterator[Named]:
     if isinstance(node, ast.AggregateExpr) and node.modifier is not None:
         word = "by" if node.modifier.type == ast.AggModifierType.By else "without"
         yield from (Named(label, f"{word} (...)") for label in node.modifier.labels)
@@ -46,21 +51,16 @@ def named(node: Any) -> Iterator[Named]:
         yield from (Named(each.val, f"{node.func.name}(...)") for each in sources if each.val)
     elif isinstance(node, ast.VectorSelector):
         yield from _conditions(node)
-    elif isinstance(node, ast.MatrixSelector):
-        yield from _conditions(node.vector_selector)
-    for child in children(node):
-        yield from named(child)
 
 
 def made(node: Any) -> Iterator[str]:
     """Yield every label that a function of an expression makes."""
-    if isinstance(node, ast.Call) and node.func.name in {"label_replace", "label_join"}:
-        yield node.args[1].val
-    if isinstance(node, ast.AggregateExpr) and isinstance(node.param, ast.StringLiteral):
-        # Of count_values, which alone takes a text.
-        yield node.param.val
-    for child in children(node):
-        yield from made(child)
+    for each in walk(node):
+        if isinstance(each, ast.Call) and each.func.name in {"label_replace", "label_join"}:
+            yield each.args[1].val
+        if isinstance(each, ast.AggregateExpr) and isinstance(each.param, ast.StringLiteral):
+            # Of count_values, which alone takes a text.
+            yield each.param.val
 
 
 def _conditions(selector: Any) -> Iterator[Named]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as ast
 
-from platform_e2e.checks.expressions.bounds import children
+from platform_e2e.promql import children_of
 
 SECONDS, BYTES = "seconds", "bytes"
 
@@ -50,5 +50,5 @@ def _quantities(node: Any) -> Iterator[str]:
         yield ""
     if isinstance(node, ast.Call) and node.func.name in COUNTING | TELLING:
         yield ""
-    for child in children(node):
+    for child in children_of(node):
         yield from _quantities(child)
