@@ -19,11 +19,12 @@ from typing import Any
 import yaml
 
 from benchmarks.recorded_series import RecordedSeries
-from platform_e2e.checks.alerts.book import Book, Rule, of_groups, parsed
+from platform_e2e.checks.alerts.book import Book, of_groups, parsed
 from platform_e2e.checks.alerts.derive import Derived, derive
 from platform_e2e.checks.alerts.live import LiveSeries
 from platform_e2e.checks.alerts.populations import Source
 from platform_e2e.checks.monitoring.prometheus_replicas import Operated
+from platform_e2e.checks.rules.wanted import Rule
 from platform_e2e.cluster.connection import connect
 from platform_e2e.commands.arguments import Parser
 from platform_e2e.errors import ExitCode, WrongUsage

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.mutants.chosen import Mutant, Subject
 from benchmarks.mutants.sources import Source
-from platform_e2e.checks.alerts.book import Book, Rule
+from platform_e2e.checks.alerts.book import Book
 from platform_e2e.checks.alerts.derive import Derived, derive
 from platform_e2e.checks.alerts.live import LiveSeries
 from platform_e2e.checks.monitoring.prometheus import Prometheus
-from platform_e2e.checks.rules.wanted import WantedRule
+from platform_e2e.checks.rules.wanted import Rule, WantedRule
 from platform_e2e.toolbox.promtool import Promtool
 
 RULES, CASES = "rules.yaml", "kept.test.yaml"

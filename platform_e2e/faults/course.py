@@ -27,7 +27,6 @@ from platform_e2e.gitops import sync_pause
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
-from platform_e2e.layer.durations import seconds_of
 
 T = TypeVar("T")
 
@@ -104,7 +103,7 @@ class Course:
         wanted = [
             Wanted(
                 fault,
-                seconds_of(str(alerts[fault.alert].entry.get("for") or "0s")),
+                alerts[fault.alert].held,
                 routing.observe(alerts[fault.alert], prometheus, kube).receivers,
             )
             for fault in faults

@@ -50,7 +50,7 @@ LAYER: Any = SimpleNamespace(releases=[], located=lambda cause, _: cause)
 def alert(labels: Mapping[str, str], expr: str = "up == 0") -> WantedRule:
     """Return an alert of a layer."""
     (rule,) = rendered(RULE)
-    return WantedRule(rule, "g", (0, 0), {"alert": "Down", "expr": expr, "labels": dict(labels)})
+    return WantedRule("g", {"alert": "Down", "expr": expr, "labels": dict(labels)}, rule, (0, 0))
 
 
 def causes(labels: Mapping[str, str], *silences: Silence, series: Sequence[str] = ()) -> list[str]:

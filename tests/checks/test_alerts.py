@@ -12,7 +12,7 @@ import pytest
 
 from platform_e2e.checks import alerts
 from platform_e2e.checks.alerts import kept, span
-from platform_e2e.checks.alerts.book import Book, Rule, of_groups
+from platform_e2e.checks.alerts.book import Book, of_groups
 from platform_e2e.checks.alerts.case import Fired, duration, series_text
 from platform_e2e.checks.alerts.derive import Derived, derive
 from platform_e2e.checks.alerts.joins import joins_of
@@ -24,6 +24,7 @@ from platform_e2e.checks.alerts.populations import choices, find
 from platform_e2e.checks.alerts.reach import Solver, key_of
 from platform_e2e.checks.alerts.search import alerts_in
 from platform_e2e.checks.alerts.shapes import Moment, Shape
+from platform_e2e.checks.rules.wanted import Rule
 from platform_e2e.finding import Promise
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import parse
@@ -250,6 +251,20 @@ def test_what_is_recorded_comes_before_what_reads_it() -> None:
     names = [rule.get("record") or rule["alert"] for rule in book.file(book.named("A"))["groups"][0]["rules"]]
     assert names == ["a", "b", "A"]
     assert [str(each) for each in book.leaves(promql_parser.parse("b > 1"))] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "records", [{"a:b": "a:b + rate(x[5m])"}, {"a:b": "sum(c:d)", "c:d": "a:b or rate(x[5m])"}], ids=["itself", "two"]
+)
+def test_a_recorded_series_that_is_made_of_itself_is_read_as_it_is(records: dict[str, str]) -> None:
+    """Prometheus takes the sample of the evaluation before; who follows it would never end."""
+    groups = [{"name": "g", "rules": [{"record": name, "expr": expr} for name, expr in records.items()]}]
+    book = Book(list(of_groups(groups)))
+    alert = Rule("g", {"alert": "A", "expr": "a:b > 1"})
+    assert [str(each) for each in book.leaves(promql_parser.parse("a:b > 1"))] == ["a:b"]
+    assert sorted(rule.record for rule in book.needed([alert])) == sorted(records)
+    (found,) = derive([*book.rules, alert], Recorded(), Engine(lambda _: True), [alert])
+    assert found.fires is not None
 
 
 RULES = """

@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import promql_parser as ast
 
+from platform_e2e.checks.rules.wanted import Rule
 from platform_e2e.layer.argo_objects import mappings
-from platform_e2e.layer.durations import seconds_of
-from platform_e2e.promql import EQUAL, Selector, children_of, nodes_of, selector_of
-
-DEEPEST = 10
-"""Recorded series that are made of recorded series, one of the other."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule.
-
-    Attributes:
-        group: name of its group.
-        entry: the rule, as a file of rules or a PrometheusRule has it.
-    """
-
-    group: str
-    entry: Mapping[str, Any] = field(hash=False)
-
-    @property
-    def alert(self) -> str:
-        """Return the name of the alert; empty where it records a series."""
-        return str(self.entry.get("alert") or "")
-
-    @property
-    def record(self) -> str:
-        """Return the series that it records; empty where it is an alert."""
-        return str(self.entry.get("record") or "")
-
-    @property
-    def expression(self) -> str:
-        """Return its PromQL."""
-        return str(self.entry.get("expr", ""))
-
-    @property
-    def held(self) -> float:
-        """Return the seconds of its `for`."""
-        return seconds_of(str(self.entry.get("for") or "0s"))
-
-    def texts(self, name: str) -> Mapping[str, str]:
-        """Return its labels or annotations."""
-        found = self.entry.get(name)
-        return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+from platform_e2e.promql import EQUAL, Selector, nodes_of, selector_of
 
 
 def of_groups(groups: Any) -> Iterator[Rule]:
@@ -88,39 +47,46 @@ class Book:
             if all(_may_meet(rule.texts("labels"), each.label, each.operator, each.value) for each in selector.matchers)
         ]
 
+    @cached_property
+    def _endless(self) -> frozenset[str]:
+        """Return the series that are made of themselves, over others or not: Prometheus takes the sample before."""
+        reads = {
+            name: {selector_of(node).name for _, tree in several for node in nodes_of(tree)}
+            for name, several in self._records.items()
+        }
+        return frozenset(name for name in reads if name in _below(name, reads))
+
     def resolve(self, selector: Selector) -> Any:
-        """Return the parsed expression that records what a selector reads; None where targets deliver it."""
-        found = self.recording(selector)
+        """Return the parsed expression that records what a selector reads; None where targets deliver it, or itself does."""
+        found = self.recording(selector) if selector.name not in self._endless else []
         return found[0][1] if found else None
 
-    def leaves(self, tree: Any, deep: int = 0) -> Iterator[Selector]:
+    def leaves(self, tree: Any) -> Iterator[Selector]:
         """Yield what an expression reads that no rule records."""
-        if isinstance(tree, ast.VectorSelector):
-            selector = selector_of(tree)
-            recorded = self.resolve(selector) if deep < DEEPEST else None
+        for node in nodes_of(tree):
+            selector = selector_of(node)
+            recorded = self.resolve(selector)
             if recorded is None:
                 yield selector
             else:
-                yield from self.leaves(recorded, deep + 1)
-        if isinstance(tree, ast.MatrixSelector):
-            yield from self.leaves(tree.vector_selector, deep)
-        for child in children_of(tree):
-            yield from self.leaves(child, deep)
+                yield from self.leaves(recorded)
 
     def needed(self, rules: Iterable[Rule]) -> list[Rule]:
         """Return the rules that record what others read, each before those that read it."""
         found: list[Rule] = []
+        begun: set[int] = set()
 
-        def add(tree: Any, deep: int) -> None:
+        def add(tree: Any) -> None:
             for node in nodes_of(tree):
-                for rule, inner in self.recording(selector_of(node)) if deep < DEEPEST else ():
-                    if rule not in found:
-                        add(inner, deep + 1)
+                for rule, inner in self.recording(selector_of(node)):
+                    if id(rule) not in begun:
+                        begun.add(id(rule))
+                        add(inner)
                         found.append(rule)
 
         for rule in rules:
             if (tree := parsed(rule.expression)) is not None:
-                add(tree, 0)
+                add(tree)
         return found
 
     def named(self, alert: str) -> list[Rule]:
@@ -131,6 +97,17 @@ class Book:
         """Return a file of rules with some of them, and before them what records what they read."""
         entries = [*self.needed(rules), *rules]
         return {"groups": [{"name": rules[0].group or "rules", "rules": [_plain(rule.entry) for rule in entries]}]}
+
+
+def _below(name: str, reads: Mapping[str, set[str]]) -> set[str]:
+    """Return all that a recorded series is made of, directly or not."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        new = reads.get(left.pop(), set()) - found
+        found |= new
+        left += new
+    return found
 
 
 def parsed(expression: str) -> Any:

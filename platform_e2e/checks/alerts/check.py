@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from platform_e2e.checks.alerts.book import Rule
 from platform_e2e.checks.alerts.derive import Derived
-from platform_e2e.checks.rules.wanted import RULE, WantedRule
+from platform_e2e.checks.rules.wanted import RULE, WantedRule, of_object
 from platform_e2e.checks.rules.wanted import of_layer as rules_of_layer
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.layer import Layer, NotJudged
-from platform_e2e.layer.argo_objects import mappings
 from platform_e2e.layer.objects import Rendered
 from platform_e2e.layer.renderer import Reason
 
@@ -28,14 +26,9 @@ def of_layer(layer: Layer) -> Iterator[WantedRule]:
     return (rule for rule in rules_of_layer(layer) if rule.alert and not rule.rendered.exempt(Promise.ALERTS))
 
 
-def rules_of(layer: Layer) -> list[Rule]:
+def rules_of(layer: Layer) -> list[WantedRule]:
     """Return all rules of a layer, also of PrometheusRules that are exempt: others may read what they record."""
-    return [
-        Rule(str(group.get("name", "")), entry)
-        for rendered in layer.of_kind(RULE)
-        for group in mappings(rendered.spec.get("groups"))
-        for entry in mappings(group.get("rules"))
-    ]
+    return [rule for rendered in layer.of_kind(RULE) for rule in of_object(rendered)]
 
 
 def check(wanted: WantedRule, derived: Derived, layer: Layer) -> list[Finding]:
@@ -110,8 +103,3 @@ def unknown(wanted: WantedRule, derived: Derived) -> NotJudged | None:
 def figures(derived: Derived) -> dict[str, Any]:
     """Return what the verdict's table shows of an alert."""
     return {"cases that fire": int(derived.fires is not None), "cases that do not": int(derived.silent is not None)}
-
-
-def texts_of(derived: Derived) -> Sequence[str]:
-    """Return the texts that are sent in the case that fires."""
-    return [text for sent in derived.alerts for text in sent.annotations.values()]

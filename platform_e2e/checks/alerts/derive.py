@@ -15,13 +15,14 @@ from typing import Any
 import promql_parser as ast
 
 from platform_e2e.checks.alerts import populations, search, span
-from platform_e2e.checks.alerts.book import Book, Rule, parsed
+from platform_e2e.checks.alerts.book import Book, parsed
 from platform_e2e.checks.alerts.case import Case, Fired, pretty
 from platform_e2e.checks.alerts.joins import joins_of
 from platform_e2e.checks.alerts.populations import Source, choices, find
 from platform_e2e.checks.alerts.reach import Shapes, Solver, key_of
 from platform_e2e.checks.alerts.search import Candidate, Subject
 from platform_e2e.checks.alerts.shapes import ABSENT, Shape
+from platform_e2e.checks.rules.wanted import Rule
 from platform_e2e.promql import SETS, Selector, walk
 from platform_e2e.toolbox.promtool import Promtool
 
@@ -165,7 +166,7 @@ def _find_firing(works: Iterable[_Work], promtool: Promtool) -> None:
     left = [work for work in works if work.firing is None]
     for work in left:
         every = list(_pool(work))
-        work.exhausted = len(every) <= min(POOL, search.most(work.subject)) and _is_plain(work.tree, work.subject.book)
+        work.exhausted = len(every) <= min(POOL, search.most(work.subject)) and _is_plain(work)
         random.Random(SEED).shuffle(every)  # noqa: S311  what is chosen is no secret
         work.candidates = every[: min(POOL, search.most(work.subject))]
     _try_firing([work for work in left if work.candidates], promtool)
@@ -287,7 +288,7 @@ def _pool(work: _Work) -> Iterator[Candidate]:
 
 def _shapes(work: _Work) -> list[Shape]:
     numbers = {0.0, 1.0, 100.0, 1e6}
-    for each in _literals(work.tree, work.subject.book):
+    for each in _literals(work):
         numbers |= {each, each * 1.05, each * 0.95, each + 1, each - 1}
     found = [ABSENT, *(Shape(level=each) for each in sorted(numbers))]
     if any(isinstance(node, ast.Call | ast.SubqueryExpr) for node in walk(work.tree)):
@@ -305,21 +306,21 @@ def _has_memory(tree: Any) -> bool:
     return any(getattr(node, "offset", None) is not None for node in walk(tree))
 
 
-def _literals(tree: Any, book: Book) -> Iterator[float]:
-    for node in walk(tree):
-        if isinstance(node, ast.NumberLiteral) and abs(node.val) < 1e12:
-            yield float(node.val)
-    for rule in book.needed([Rule("", {"expr": tree.prettify()})]):
-        inner = parsed(rule.expression)
-        yield from _literals(inner, Book(())) if inner is not None else ()
+def _literals(work: _Work) -> Iterator[float]:
+    """Yield the numbers of an expression, and of what records what it reads."""
+    for tree in (work.tree, *(parsed(rule.expression) for rule in work.subject.recorded)):
+        for node in walk(tree):
+            if isinstance(node, ast.NumberLiteral) and abs(node.val) < 1e12:
+                yield float(node.val)
 
 
-def _is_plain(tree: Any, book: Book) -> bool:
+def _is_plain(work: _Work) -> bool:
     """Tell whether values around each number of an expression are all that it can tell apart.
 
     Not where it reads one metric twice and does not compare each series with itself: others of it may do other things.
     """
-    read = [each.metric for each in book.leaves(tree)]
+    tree = work.tree
+    read = [each.metric for each in work.subject.book.leaves(tree)]
     if len(set(read)) < len(read) and not _one_to_one(tree):
         return False
     for node in walk(tree):
@@ -332,7 +333,7 @@ def _is_plain(tree: Any, book: Book) -> bool:
             return False
         if isinstance(node, ast.BinaryExpr) and str(node.op) in {"%", "^", "atan2"}:
             return False
-    return not book.needed([Rule("", {"expr": tree.prettify()})])
+    return not work.subject.recorded
 
 
 def _one_to_one(tree: Any) -> bool:

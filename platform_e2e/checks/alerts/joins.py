@@ -7,7 +7,7 @@ from typing import Any
 
 import promql_parser as ast
 
-from platform_e2e.checks.alerts.book import DEEPEST, Book
+from platform_e2e.checks.alerts.book import Book
 from platform_e2e.checks.alerts.reach import key_of
 from platform_e2e.promql import children_of, selector_of
 
@@ -23,19 +23,19 @@ def joins_of(tree: Any, book: Book) -> Joins:
         book: with the rules that record.
     """
     found: dict[frozenset[str], frozenset[str]] = {}
-    _walk(tree, book, found, 0)
+    _walk(tree, book, found)
     return found
 
 
-def _walk(node: Any, book: Book, found: dict[frozenset[str], frozenset[str]], deep: int) -> tuple[set[str], set[str]]:
+def _walk(node: Any, book: Book, found: dict[frozenset[str], frozenset[str]]) -> tuple[set[str], set[str]]:
     """Note the joins below a node, and return the selectors below it and the labels that it is grouped by."""
     if isinstance(node, ast.MatrixSelector):
-        return _walk(node.vector_selector, book, found, deep)
+        return _walk(node.vector_selector, book, found)
     if isinstance(node, ast.VectorSelector):
         selector = selector_of(node)
-        recorded = book.resolve(selector) if deep < DEEPEST else None
-        return ({key_of(selector)}, set()) if recorded is None else _walk(recorded, book, found, deep + 1)
-    below = [_walk(child, book, found, deep) for child in children_of(node)]
+        recorded = book.resolve(selector)
+        return ({key_of(selector)}, set()) if recorded is None else _walk(recorded, book, found)
+    below = [_walk(child, book, found) for child in children_of(node)]
     if isinstance(node, ast.BinaryExpr) and len(below) == 2:
         (left, by_left), (right, by_right) = below
         for one in left:

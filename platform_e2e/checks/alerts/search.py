@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast as python
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from platform_e2e.checks.alerts.book import Book, Rule
+from platform_e2e.checks.alerts.book import Book
 from platform_e2e.checks.alerts.case import Case, Fired, Labels, Line, duration, file_of, plain, series_text
 from platform_e2e.checks.alerts.notation import written
 from platform_e2e.checks.alerts.populations import Chosen, by_series
 from platform_e2e.checks.alerts.reach import Shapes
-from platform_e2e.checks.alerts.shapes import Moment, Shape
+from platform_e2e.checks.alerts.shapes import Moment
 from platform_e2e.checks.alerts.span import Span
+from platform_e2e.checks.rules.wanted import Rule
 from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import Selector
 from platform_e2e.toolbox.promtool import Failures, Promtool, PromtoolError
@@ -65,6 +68,11 @@ class Subject:
     book: Book
     span: Span
     selectors: Mapping[str, Selector]
+
+    @cached_property
+    def recorded(self) -> Sequence[Rule]:
+        """Return the rules that record what the alert reads."""
+        return self.book.needed([self.rule])
 
     @property
     def file(self) -> str:
@@ -150,17 +158,16 @@ def most(subject: Subject) -> int:
     """Return how many candidates of an alert may be tried in one run."""
     steps = subject.span.steps
     # What is recorded is evaluated at every step, over windows that are as long as many steps.
-    recorded = len(subject.book.needed([subject.rule])) * (1 + steps // 100)
+    recorded = len(subject.recorded) * (1 + steps // 100)
     return max(FEWEST, COST // (steps * (1 + 5 * recorded)))
 
 
 def _records(subject: Subject, files: dict[str, str]) -> list[str]:
     """Add the file of what records what an alert reads, and return its name."""
-    recorded = subject.book.needed([subject.rule])
-    if not recorded:
+    if not subject.recorded:
         return []
     name = f"{subject.number}.records.yaml"
-    files[name] = _json(subject.book.file(recorded))
+    files[name] = json.dumps(subject.book.file(subject.recorded))
     return [name]
 
 
@@ -183,9 +190,7 @@ def _one_after_the_other(subject: Subject, several: Sequence[Candidate]) -> tupl
         "name": "proposals",
         "interval": duration(span.interval),
         # What ends with the last of them needs a sample that says so.
-        "input_series": [
-            {"series": text, "values": f"{written([*samples, None])}"} for text, samples in series.items()
-        ],
+        "input_series": [{"series": text, "values": written([*samples, None])} for text, samples in series.items()],
         "promql_expr_test": [
             {"expr": subject.rule.expression, "eval_time": duration(at), "exp_samples": []} for at in times
         ],
@@ -196,14 +201,10 @@ def _one_after_the_other(subject: Subject, several: Sequence[Candidate]) -> tupl
 def case_of(subject: Subject, candidate: Candidate, name: str, expected: Mapping[float, Sequence[Fired]]) -> Case:
     """Return a candidate as a case by itself."""
     lines = [
-        Line(labels, written(samples), f"{key.removesuffix('{}')}: {_about(candidate.shapes[key])}")
+        Line(labels, written(samples), f"{key.removesuffix('{}')}: {candidate.shapes[key].text()}")
         for labels, samples, key in lines_of(subject, candidate, subject.span.steps).values()
     ]
     return Case(name, subject.rule.alert, subject.span.interval, lines, expected)
-
-
-def _about(shape: Shape) -> str:
-    return shape.text()
 
 
 def times_of(span: Span) -> list[float]:
@@ -226,7 +227,7 @@ def fired(
     candidates = {subject: several[: most(subject)] for subject, several in candidates.items()}
     for subject, several in candidates.items():
         rules = f"{subject.number}.rules.yaml"
-        files[rules] = _json(subject.book.file(subject.book.named(subject.rule.alert)))
+        files[rules] = json.dumps(subject.book.file(subject.book.named(subject.rule.alert)))
         asked: dict[float, Sequence[Fired]] = dict.fromkeys(times_of(subject.span), ())
         groups = [plain(case_of(subject, each, str(number), asked)) for number, each in enumerate(several)]
         files[subject.file] = file_of(groups, [rules], subject.span.interval)
@@ -299,9 +300,3 @@ def _pairs(text: str) -> dict[str, str]:
 def _unquoted(text: str) -> str:
     # What Go quotes Python reads: both have \n, \t, \x, \u and \U.
     return str(python.literal_eval(text)) if text.startswith('"') else text
-
-
-def _json(value: Any) -> str:
-    import json  # noqa: PLC0415
-
-    return json.dumps(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from platform_e2e import redact
-from platform_e2e.checks.alerts.book import Book, Rule
+from platform_e2e.checks.alerts.book import Book
 from platform_e2e.checks.alerts.check import of_layer, rules_of
 from platform_e2e.checks.alerts.derive import Derived, derive
 from platform_e2e.checks.alerts.populations import Source
@@ -35,15 +35,17 @@ class Synthetic:
     """
 
     def __init__(self, layer: Layer, source: Source, promtool: Callable[[], Promtool], directory: Path) -> None:
-        self._layer, self._source, self._directory = layer, source, directory
+        self._source, self._directory = source, directory
         self._promtool = promtool
         self._rules = rules_of(layer)
+        self._alerts = list(of_layer(layer))
+        self._book = Book(self._rules)
 
     def of(self, wanted: WantedRule) -> Derived:
         """Return the cases of an alert; of one whose series were not there yet, derived once more."""
         found = self._all[wanted.id]
         if found.missing and found.fires is None:
-            (found,) = derive(self._rules, self._source, self.promtool, [_rule(wanted)])
+            (found,) = derive(self._rules, self._source, self.promtool, [wanted])
             self._write(wanted, found)
         return found
 
@@ -54,20 +56,21 @@ class Synthetic:
 
     @cached_property
     def _all(self) -> Mapping[str, Derived]:
-        alerts = list(of_layer(self._layer))
-        derived = derive(self._rules, self._source, self.promtool, [_rule(each) for each in alerts])
-        for wanted, each in zip(alerts, derived, strict=True):
-            self._write(wanted, each)
-        return {wanted.id: each for wanted, each in zip(alerts, derived, strict=True)}
+        derived = derive(self._rules, self._source, self.promtool, self._alerts)
+        found = {wanted.id: each for wanted, each in zip(self._alerts, derived, strict=True)}
+        for wanted in self._alerts:
+            self._write(wanted, found[wanted.id])
+        return found
 
     def _write(self, wanted: WantedRule, derived: Derived) -> None:
         if derived.fires is None:
             return
         self._directory.mkdir(parents=True, exist_ok=True)
-        name = name_of(wanted, [each.name for each in of_layer(self._layer)])
+        name = name_of(wanted, [each.name for each in self._alerts])
         rules = f"{name}.rules.yaml"
-        book = Book(self._rules)
-        slices = yaml.safe_dump(book.file(book.named(wanted.alert)), sort_keys=False, width=120, allow_unicode=True)
+        slices = yaml.safe_dump(
+            self._book.file(self._book.named(wanted.alert)), sort_keys=False, width=120, allow_unicode=True
+        )
         for file, text in ((rules, slices), (name + SUFFIX, derived.text([rules]))):
             (self._directory / file).write_text(redact.text(text), encoding="utf-8")
 
@@ -83,7 +86,3 @@ def name_of(wanted: WantedRule, names: Sequence[str]) -> str:
     if names.count(wanted.name) < 2:
         return plain
     return "-".join([plain, re.sub(r"[^\w.-]", "-", wanted.texts("labels").get("severity", "")), *map(str, wanted.at)])
-
-
-def _rule(wanted: WantedRule) -> Rule:
-    return Rule(wanted.group, wanted.entry)

@@ -20,7 +20,6 @@ from platform_e2e.diagnosis.causes import OBJECT_MISSING
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.read_api import ReadApi
 from platform_e2e.layer import Layer, NotJudged
-from platform_e2e.layer.durations import seconds_of
 from platform_e2e.layer.renderer import Reason
 from platform_e2e.promql import PromQLError, parse
 from platform_e2e.toolbox.promtool import Promtool
@@ -179,7 +178,7 @@ def _recorded_twice(wanted: WantedRule, layer: Layer) -> Problem:
 
 def _too_late(wanted: WantedRule, layer: Layer) -> Problem:
     """Judge how long a fault lasts until a critical alert fires: `for` of the alert, against the limit that the team states."""
-    limit, after = layer.limits.critical_seconds, seconds_of(str(wanted.entry.get("for") or ""))
+    limit, after = layer.limits.critical_seconds, wanted.held
     if limit is None or not wanted.alert or wanted.texts("labels").get("severity") != "critical" or after <= limit:
         return None
     cause = Cause(

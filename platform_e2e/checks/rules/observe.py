@@ -21,7 +21,6 @@ from platform_e2e.diagnosis.objects import at, changed_at, labels_of, name_of
 from platform_e2e.finding import Cause
 from platform_e2e.kube.objects import Object, key
 from platform_e2e.kube.read_api import ReadApi
-from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import PromQLError, same
 
 ACTIVE = frozenset({"pending", "firing"})
@@ -140,7 +139,7 @@ def _evaluated(wanted: WantedRule, prometheus: Prometheus) -> LoadedRule:
         held = prometheus.held(wanted.expression) if met and wanted.alert else 0.0
     except PrometheusError as refused:
         return replace(found, health="err", error=refused.problem)
-    waits = seconds_of(str(wanted.entry.get("for") or ""))
+    waits = wanted.held
     state = "inactive" if not met else "firing" if held >= waits else "pending"
     return replace(found, state=state if wanted.alert else "")
 

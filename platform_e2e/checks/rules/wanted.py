@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from platform_e2e.finding import Promise
 from platform_e2e.layer import Layer, Rendered
 from platform_e2e.layer.argo_objects import mappings
+from platform_e2e.layer.durations import seconds_of
 from platform_e2e.promql import templated
 
 RULE = "PrometheusRule"
 
 
 @dataclass(frozen=True)
-class WantedRule:
-    """One rule as Git has it.
+class Rule:
+    """One rule.
 
     Attributes:
-        rendered: the PrometheusRule that has it.
         group: name of its group.
-        at: the numbers of group and rule, from 0.
-        entry: the rule.
+        entry: the rule, as a file of rules or a PrometheusRule has it.
     """
 
-    rendered: Rendered
     group: str
-    at: tuple[int, int]
-    entry: Mapping[str, Any]
-
-    @property
-    def application(self) -> str:
-        """Return the Application that renders it."""
-        return self.rendered.application
+    entry: Mapping[str, Any] = field(hash=False)
 
     @property
     def alert(self) -> str:
@@ -56,9 +48,9 @@ class WantedRule:
         return str(self.entry.get("expr", ""))
 
     @property
-    def id(self) -> str:
-        """Return what names it among all rules of a layer."""
-        return f"{self.rendered.namespace}/{self.rendered.name}-{self.group}-{self.name}"
+    def held(self) -> float:
+        """Return the seconds of its `for`."""
+        return seconds_of(str(self.entry.get("for") or "0s"))
 
     def texts(self, field: str) -> Mapping[str, str]:
         """Return its labels or annotations.
@@ -69,12 +61,35 @@ class WantedRule:
         found = self.entry.get(field)
         return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
 
+
+@dataclass(frozen=True)
+class WantedRule(Rule):
+    """One rule as Git has it.
+
+    Attributes:
+        rendered: the PrometheusRule that has it.
+        at: the numbers of group and rule, from 0.
+    """
+
+    rendered: Rendered
+    at: tuple[int, int]
+
+    @property
+    def application(self) -> str:
+        """Return the Application that renders it."""
+        return self.rendered.application
+
+    @property
+    def id(self) -> str:
+        """Return what names it among all rules of a layer."""
+        return f"{self.rendered.namespace}/{self.rendered.name}-{self.group}-{self.name}"
+
     @property
     def templated(self) -> Iterator[tuple[str, str, str]]:
         """Yield each label that a text of an alert names: in which field, under which name, and the label."""
-        for field in ("annotations", "labels") if self.alert else ():
-            for name, text in self.texts(field).items():
-                yield from ((field, name, label) for label in templated(text))
+        for texts in ("annotations", "labels") if self.alert else ():
+            for name, text in self.texts(texts).items():
+                yield from ((texts, name, label) for label in templated(text))
 
     def field(self, *keys: str | int) -> tuple[str | int, ...]:
         """Return where a field of it is in the PrometheusRule."""
@@ -100,4 +115,4 @@ def of_object(rendered: Rendered) -> Iterator[WantedRule]:
     """
     for number, group in enumerate(mappings(rendered.spec.get("groups"))):
         for index, entry in enumerate(mappings(group.get("rules"))):
-            yield WantedRule(rendered, str(group.get("name", "")), (number, index), entry)
+            yield WantedRule(str(group.get("name", "")), entry, rendered, (number, index))
