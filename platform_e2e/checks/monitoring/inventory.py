@@ -11,6 +11,7 @@ from typing import TypeVar
 from platform_e2e.checks.monitoring import configuration
 from platform_e2e.checks.monitoring.prometheus import DroppedTarget, Prometheus, ScrapeTarget
 from platform_e2e.checks.monitoring.unmonitored import Identity, identity
+from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import (
     AGENT_KIND,
@@ -22,7 +23,6 @@ from platform_e2e.diagnosis.explain.monitors import (
     entry_of,
     every,
     is_of_pods,
-    labels_for,
     of_pool,
     pools_of,
     rules_of,
@@ -30,7 +30,7 @@ from platform_e2e.diagnosis.explain.monitors import (
 )
 from platform_e2e.diagnosis.explain.scrapes import not_loaded, relabelled
 from platform_e2e.diagnosis.explain.targets import is_like
-from platform_e2e.diagnosis.objects import at, counted, listed, name_of
+from platform_e2e.diagnosis.objects import at, counted, labels_of, listed, name_of
 from platform_e2e.finding import Cause, Finding, Promise
 from platform_e2e.kube.errors import ApiError
 from platform_e2e.kube.objects import Object, key
@@ -112,23 +112,22 @@ def unloaded(
         known: monitors that have a test of their own.
         secrets: whether Secrets are read.
     """
-    findings = []
+    told = []
     for taker in every(PROMETHEUS_KIND, view):
         jobs: set[str] | None = None
         for monitor in (each for kind in SCRAPING_KINDS for each in every(kind, view)):
-            mine = any(key(each) == key(taker) for each in selected_by(monitor, view))
-            if not mine or identity(monitor) in known or _is_left_out(monitor, view):
+            if identity(monitor) in known or all(key(each) != key(taker) for each in selected_by(monitor, view)):
+                continue
+            if _is_left_out(monitor, view):
                 continue
             jobs = prometheus.of([taker]).scrape_jobs() if jobs is None else jobs
             left = [pool for pool in pools_of(monitor) if pool not in jobs]
             if left:
-                # Nothing that was changed since is loaded, where the configuration is not: then that is the fault.
-                broken = configuration.check(view, prometheus, secrets=secrets)
-                told = not_loaded(monitor, left[0], [taker])
-                findings += broken or [
-                    Finding(name_of(monitor), Promise.MONITORING, f"{left[0]} is loaded", "it is not", told)
-                ]
-    return list({(each.object, each.cause.id): each for each in findings}.values())
+                cause = not_loaded(monitor, left[0], [taker])
+                told.append(Finding(name_of(monitor), Promise.MONITORING, f"{left[0]} is loaded", "it is not", cause))
+    # Nothing that was changed since is loaded, where the configuration is not: then that is the fault.
+    broken = configuration.check(view, prometheus, secrets=secrets) if told else []
+    return list({(each.object, each.cause.id): each for each in broken or told}.values())
 
 
 def uncreated(targets: Sequence[ScrapeTarget], prometheus: Prometheus, view: ReadApi) -> list[Finding]:
@@ -246,11 +245,7 @@ def _is_wanted(target: DroppedTarget, monitor: Object, view: ReadApi) -> bool:
         return False
     kind, name = ("v1/Pod", target.pod) if is_of_pods(monitor) else ("v1/Service", target.service)
     obj = view.get(kind, name, target.namespace) if name else None
-    return obj is not None and chooses(monitor, labels_for(monitor, obj) if kind == "v1/Service" else _labels(obj))
-
-
-def _labels(pod: Object) -> Mapping[str, str]:
-    return at(pod, "metadata", "labels") or {}
+    return obj is not None and chooses(monitor, labels_of(obj))
 
 
 def _shown(targets: Sequence[DroppedTarget]) -> list[str]:
@@ -323,6 +318,7 @@ def all_of(
         known: monitors that have a test of their own.
         secrets: as of `unexplained`.
     """
+    view = CachedReader(view)
     findings = [*rejected(view, prometheus), *unloaded(view, prometheus, known, secrets=secrets)]
     for stack in stacks(view, prometheus):
         targets = stack.targets()

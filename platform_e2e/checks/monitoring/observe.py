@@ -11,6 +11,7 @@ from platform_e2e.checks.monitoring.expected_targets import Declared, declared_i
 from platform_e2e.checks.monitoring.inventory import wrongly_dropped
 from platform_e2e.checks.monitoring.prometheus import Prometheus, ScrapeTarget
 from platform_e2e.checks.monitoring.scrape_costs import ScrapeCost, costs
+from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.kept_out import failed_scrape
 from platform_e2e.diagnosis.explain.monitors import (
@@ -120,6 +121,7 @@ def observe(wanted: WantedMonitor, view: ReadApi, prometheus: Prometheus, since:
         prometheus: that scrapes.
         since: when looking began, by Prometheus' clock.
     """
+    view = CachedReader(view)
     namespace, name = key(wanted.monitor)
     monitor = view.get(kind_of(wanted.monitor), name, namespace)
     if monitor is None:

@@ -311,8 +311,8 @@ class Prometheus:
 
     def _told(self, metric: str, what: str) -> str:
         base = re.sub(r"_(?:bucket|sum|count)$", "", metric)
-        for name in (metric, base):
-            found = self._data("/api/v1/metadata", metric=name).get(name) if name else None
+        for name in filter(None, dict.fromkeys((metric, base))):
+            found = self._data("/api/v1/metadata", metric=name).get(name)
             if found:
                 return str(found[0].get(what) or "")
         return ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from platform_e2e.checks.unjudged import Makers
 from platform_e2e.diagnosis.attribution import depend_on
+from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.causes import unexplained
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitoring import without_monitor
@@ -211,6 +212,7 @@ def unselected(
         layer: which may have some of them, and then the file and line for the remedy.
     """
     kinds, promise = (ALERTING_KINDS, Promise.RULES) if rules else (SCRAPING_KINDS, Promise.MONITORING)
+    view = CachedReader(view)
     makers = Makers.read(not_judged, view)
     tests = {key(namespace)[1] for namespace in view.list("v1/Namespace") if ours in labels_of(namespace)}
     written = {} if layer is None else {identity(each.object): each for each in layer.rendered}

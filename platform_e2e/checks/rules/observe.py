@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from platform_e2e.checks.applications import TESTS
 from platform_e2e.checks.expressions import USUAL, ReadExpression, read
-from platform_e2e.checks.monitoring.prometheus import LoadedRule, Prometheus, PrometheusError
+from platform_e2e.checks.monitoring.prometheus import ActiveAlert, LoadedRule, Prometheus, PrometheusError
 from platform_e2e.checks.rules.wanted import WantedRule
+from platform_e2e.diagnosis.cached import CachedReader
 from platform_e2e.diagnosis.explain import explain
 from platform_e2e.diagnosis.explain.monitors import (
     RULE_KIND,
@@ -85,6 +86,7 @@ def observe(
         certain: whether all that delivers series in production does so here.
         usual: seconds between two scrapes of what says no interval itself.
     """
+    view = CachedReader(view)
     rule = view.get(RULE_KIND, wanted.rendered.name, wanted.rendered.namespace)
     if rule is None:
         return ObservedRule(None)
@@ -162,7 +164,7 @@ def _with_expression(
     if seen.loaded is None or seen.loaded.state != "pending" or found.expression is None:
         return seen
     there = min((prometheus.held(f"count({each})") for each in found.expression.selectors), default=0.0)
-    return replace(seen, held=prometheus.held(wanted.expression, _of_tests(view, prometheus)), there=there)
+    return replace(seen, held=prometheus.held(wanted.expression, _of_tests(view, prometheus.alerts())), there=there)
 
 
 def meant_by_tests(name: str, prometheus: Prometheus, view: ReadApi) -> bool:
@@ -173,18 +175,19 @@ def meant_by_tests(name: str, prometheus: Prometheus, view: ReadApi) -> bool:
         prometheus: that evaluates it.
         view: of the cluster.
     """
-    active = [alert for alert in prometheus.alerts() if alert.alert == name]
-    theirs = _of_tests(view, prometheus)
+    alerts = prometheus.alerts()
+    active = [alert for alert in alerts if alert.alert == name]
+    theirs = _of_tests(view, alerts)
     return bool(active) and all(theirs & set(alert.labels.values()) for alert in active)
 
 
-def _of_tests(view: ReadApi, prometheus: Prometheus) -> frozenset[str]:
+def _of_tests(view: ReadApi, alerts: Iterable[ActiveAlert]) -> frozenset[str]:
     """Return the namespaces that tests make for themselves, whose names their Applications have too: what is broken there is meant so.
 
     An alert outlives the namespace that it is about.
     """
     there = {key(space)[1] for space in view.list("v1/Namespace") if TESTS in labels_of(space)}
-    told = {value for alert in prometheus.alerts() for value in alert.labels.values() if OWN.fullmatch(value)}
+    told = {value for alert in alerts for value in alert.labels.values() if OWN.fullmatch(value)}
     return frozenset(there | told)
 
 
