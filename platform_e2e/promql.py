@@ -7,7 +7,7 @@ The grammar is promql-parser's (promql-parser 0.11, of Prometheus 3); what the l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,17 @@ class Matcher:
         """Return it as PromQL has it."""
         value = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'{self.label}{self.operator}"{value}"'
+
+
+def narrowed(selector: str, matchers: Iterable[Matcher]) -> str:
+    """Return a selector with more conditions.
+
+    Args:
+        selector: the name of a metric, or a selector in braces.
+        matchers: the conditions.
+    """
+    conditions = ", ".join(map(str, matchers))
+    return f"{selector[:-1]}, {conditions}}}" if selector.endswith("}") else f"{selector}{{{conditions}}}"
 
 
 @dataclass(frozen=True)

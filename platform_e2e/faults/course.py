@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from platform_e2e.checks.alerts import delivery, notifications, of_layer, routing
 from platform_e2e.checks.alerts.delivery import Expected, Stopwatch
@@ -27,8 +27,6 @@ from platform_e2e.gitops import sync_pause
 from platform_e2e.kube.client import Kube
 from platform_e2e.kube.expect import Met, Pending, Timeout, Verdict, poll
 from platform_e2e.layer import Layer
-
-T = TypeVar("T")
 
 SEEN_SECONDS = 120.0
 """For a fault to be seen by the expression of its alert: pods end and start, scrapes fail, a pool fills."""
@@ -351,7 +349,7 @@ class Shared:
         ask: returns the answer.
     """
 
-    def __init__(self, ask: Callable[[], Sequence[T]]) -> None:
+    def __init__(self, ask: Callable[[], Sequence[Any]]) -> None:
         self._ask = ask
         self._lock = threading.Lock()
         self._at = float("-inf")

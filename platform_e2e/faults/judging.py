@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from platform_e2e.checks import applications
 from platform_e2e.checks.monitoring.prometheus import Prometheus
+from platform_e2e.checks.rules.check import is_constant
 from platform_e2e.checks.rules.wanted import WantedRule
 from platform_e2e.faults.actions import FAULT
 from platform_e2e.faults.outcome import Outcome
@@ -12,7 +13,6 @@ from platform_e2e.kube.client import Kube
 from platform_e2e.kube.objects import key
 from platform_e2e.layer import Layer, NotJudged
 from platform_e2e.layer.renderer import Reason
-from platform_e2e.promql import PromQLError, parse
 
 
 def undeclared(alert: WantedRule) -> NotJudged:
@@ -57,7 +57,7 @@ def left(layer: Layer, sha: str, kube: Kube, prometheus: Prometheus) -> list[Fin
         for application in layer.applications
         for finding in applications.wait_converged(application, sha, kube, timeout=0)
     ]
-    always = {rule.name for rule in prometheus.rules() if rule.state and _constant(rule.query)}
+    always = {rule.name for rule in prometheus.rules() if rule.state and is_constant(rule.query)}
     for alert in prometheus.alerts():
         if alert.alert not in always:
             words = ", ".join(f"{name}={value}" for name, value in sorted(alert.labels.items()) if name != "alertname")
@@ -71,10 +71,3 @@ def left(layer: Layer, sha: str, kube: Kube, prometheus: Prometheus) -> list[Fin
 def _left(name: str, sentence: str) -> Finding:
     cause = Cause("fault-left", f"{sentence}, and no fault is made", "mend what it tells of, and run again")
     return Finding(name, Promise.ALERTS, "nothing is left of a fault", "something is", cause)
-
-
-def _constant(expression: str) -> bool:
-    try:
-        return parse(expression).constant
-    except PromQLError:
-        return False

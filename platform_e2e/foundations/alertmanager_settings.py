@@ -1,6 +1,6 @@
 """What Alertmanager is told in place of the layer's own: each receiver posts to a webhook of the harness, and groups are sent at once.
 
-So a test pages nobody, and what would have been sent is seen. Routes, matchers, inhibitions and the names of receivers stay as they
+So a test pages no one, and what would have been sent is seen. Routes, matchers, inhibitions and the names of receivers stay as they
 are; a receiver without any integration stays without.
 """
 
@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from platform_e2e import paths
-from platform_e2e.atomic import atomic_write
 from platform_e2e.foundations import manifests
 from platform_e2e.foundations.alert_receiver import url_of
-from platform_e2e.layer import yamlfile
+from platform_e2e.layer import foundation_values
 from platform_e2e.layer.argo_objects import mapping, mappings
-from platform_e2e.toolbox import cache
 
 CHART = "kube-prometheus-stack"
 
@@ -70,12 +67,5 @@ def _ours(receiver: Any) -> Any:
 
 def stored(values: Path) -> Path | None:
     """Return a file with the values that replace those in a file, which has its name from its content; None where none do."""
-    told = instead(next(iter(manifests.parse(values.read_text(encoding="utf-8"))), {}))
-    if not told:
-        return None
-    content = yamlfile.as_json(told, sort_keys=True).encode()
-    path = paths.cache() / "alertmanager-values" / f"{cache.digest(content.decode())}.json"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, content)
-    return path
+    told = instead(manifests.read(values))
+    return foundation_values.stored("alertmanager", told) if told else None

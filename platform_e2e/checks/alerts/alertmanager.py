@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,11 +79,6 @@ class Alertmanager:
             for each in self._get("/api/v2/silences")
             if each["status"]["state"] == "active"
         ]
-
-    def alerts(self) -> Sequence[Mapping[str, Any]]:
-        """Return the alerts that it has."""
-        found: Sequence[Mapping[str, Any]] = self._get("/api/v2/alerts")
-        return found
 
     def _get(self, path: str) -> Any:
         try:

@@ -9,8 +9,6 @@ from typing import Any
 
 import yaml
 
-from platform_e2e.checks.alerts.shapes import number
-
 Labels = Mapping[str, str]
 
 WIDTH = 118
@@ -156,8 +154,3 @@ def _scalar(text: str) -> str:
 def _quoted(text: str) -> str:
     simple = "\n" not in text and text.isprintable()
     return "'" + text.replace("'", "''") + "'" if simple else json.dumps(text, ensure_ascii=False)
-
-
-def values_of(numbers: Iterable[float]) -> str:
-    """Return numbers in words."""
-    return ", ".join(map(number, numbers))

@@ -6,7 +6,7 @@ Each step is waited for by itself, so that what is told is the first one that do
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,9 +70,7 @@ class Expected:
         return ""
 
 
-def wait_received(
-    expected: Expected, reader: Reader, status: str, *, timeout: float, stop: Callable[[], bool] = lambda: False
-) -> Notification | None:
+def wait_received(expected: Expected, reader: Reader, status: str, *, timeout: float) -> Notification | None:
     """Return the first notification about an alert with a status; None where none comes in time.
 
     Args:
@@ -80,12 +78,9 @@ def wait_received(
         reader: of the cluster.
         status: `firing` or `resolved`.
         timeout: seconds.
-        stop: tells that waiting is to end.
     """
 
     def look() -> Verdict:
-        if stop():
-            return Met(None)
         for each in notifications.received(reader):
             if each.status == status and expected.about(each):
                 return Met(each)

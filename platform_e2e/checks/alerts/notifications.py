@@ -31,7 +31,6 @@ class Notification:
         status: `firing` or `resolved`.
         labels: of the alert.
         annotations: of the alert, their templates rendered.
-        fingerprint: that tells alerts with different labels apart.
     """
 
     at: datetime
@@ -39,7 +38,6 @@ class Notification:
     status: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    fingerprint: str = ""
 
     @property
     def alert(self) -> str:
@@ -80,7 +78,6 @@ def parsed(log: str) -> Iterator[Notification]:
                 str(each.get("status", "")),
                 _texts(each.get("labels")),
                 _texts(each.get("annotations")),
-                str(each.get("fingerprint", "")),
             )
 
 

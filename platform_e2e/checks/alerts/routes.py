@@ -14,11 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from platform_e2e.errors import BrokenPlatform
+from platform_e2e.foundations.alertmanager_settings import INTEGRATIONS
 from platform_e2e.layer import yamlfile
 from platform_e2e.layer.argo_objects import mapping, mappings, sequence, text
-
-INTEGRATIONS = "_configs"
-"""End of the name of each list of integrations of a receiver."""
 
 _MATCHER = re.compile(
     r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^\s"'`{}=!~,]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^,"{}]*?)\s*(?:,|$)""",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from platform_e2e import promql
 from platform_e2e.checks import helm_values
 from platform_e2e.checks.alerts.alertmanager import Silence, answering
 from platform_e2e.checks.alerts.routes import Matcher, Route, Routing
@@ -266,12 +267,8 @@ def _had(name: str, rules: Sequence[tuple[str, Mapping[str, str]]], prometheus: 
 
 
 def _selects(metric: str, label: str, prometheus: Prometheus) -> bool:
-    return bool(metric) and bool(prometheus.query(f"count({_with(metric, label)})"))
-
-
-def _with(metric: str, label: str) -> str:
-    condition = f'{label}!=""'
-    return f"{metric[:-1]}, {condition}}}" if metric.endswith("}") else f"{metric}{{{condition}}}"
+    having = promql.Matcher(label, promql.NOT_EQUAL, "")
+    return bool(metric) and bool(prometheus.query(f"count({promql.narrowed(metric, [having])})"))
 
 
 def _inhibition(number: int, name: str, equal: bool, layer: Layer) -> Finding:  # noqa: FBT001  which of two lists has it

@@ -17,7 +17,7 @@ from platform_e2e.checks.monitoring.prometheus import Prometheus
 from platform_e2e.diagnosis.objects import listed
 from platform_e2e.layer import Layer
 from platform_e2e.layer.durations import seconds_of
-from platform_e2e.promql import Matcher, Selector
+from platform_e2e.promql import Matcher, Selector, narrowed
 
 USUAL = 30.0
 """Seconds between two scrapes where nothing says otherwise (prometheus-operator 0.88.0, Prometheus.spec.scrapeInterval)."""
@@ -149,7 +149,7 @@ def _unmet(selector: Selector, named: str, matchers: Sequence[Matcher], promethe
 def _not_together(selector: Selector, named: str, met: Sequence[Matcher], prometheus: Prometheus) -> Missing | None:
     """Return that conditions of which each is met are met by no series together."""
     steady = [each for each in met if not _changes(named, each.label, prometheus)]
-    if len(steady) <= 1 or _there(_with(named, steady), prometheus):
+    if len(steady) <= 1 or _there(narrowed(named, steady), prometheus):
         return None
     together = f"no series of {named} has {listed([str(each) for each in steady])} together"
     return Missing(selector, Lack.TOGETHER, together)
@@ -181,7 +181,7 @@ def _alert(selector: Selector, alerts: Sequence[str]) -> Missing | None:
 
 def _unmatched(selector: Selector, named: str, matcher: Matcher, prometheus: Prometheus) -> Missing | None:
     """Return why no series of a metric meets a condition; None where one does."""
-    if _there(_with(named, [matcher]), prometheus):
+    if _there(narrowed(named, [matcher]), prometheus):
         return None
     values = prometheus.values(matcher.label, named)
     if not values:
@@ -198,7 +198,7 @@ def _unmatched(selector: Selector, named: str, matcher: Matcher, prometheus: Pro
 
 def _of_a_target(matcher: Matcher, prometheus: Prometheus) -> bool:
     """Tell whether a condition can be met by what a target counts: on its job only where there is a target of that job."""
-    return matcher.label != "job" or _there(_with("up", [matcher]), prometheus)
+    return matcher.label != "job" or _there(narrowed("up", [matcher]), prometheus)
 
 
 def _changes(named: str, label: str, prometheus: Prometheus) -> bool:
@@ -212,9 +212,3 @@ def _changes(named: str, label: str, prometheus: Prometheus) -> bool:
 
 def _there(selector: str, prometheus: Prometheus) -> bool:
     return bool(prometheus.query(f"count({selector})"))
-
-
-def _with(named: str, matchers: Sequence[Matcher]) -> str:
-    """Return a selector of a metric with conditions."""
-    conditions = ", ".join(map(str, matchers))
-    return f"{named[:-1]}, {conditions}}}" if named.endswith("}") else f"{named}{{{conditions}}}"
